@@ -1,0 +1,90 @@
+// The kernel's BPF interface as C++ sees it: map shapes, helpers, the few kernel structures the programs look into.
+// bpf_helpers.h and vmlinux.h are C; this is the part of them that is needed here.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include "abi/scalar.hpp"
+
+#define SEC(name) __attribute__((section(name), used))
+#define BPF_INLINE [[gnu::always_inline]] inline
+
+namespace bpf {
+
+using vestibule::u16;
+using vestibule::u32;
+using vestibule::u64;
+using vestibule::u8;
+
+// A map as libbpf reads it from type information: array sizes carry the numbers.
+template <u32 Type, class Key, class Value, u32 Entries, u32 Flags = 0>
+struct map {
+    int (*type)[Type];
+    Key* key;
+    Value* value;
+    int (*max_entries)[Entries];
+    int (*map_flags)[Flags];
+};
+
+template <u32 Bytes>
+struct ring {
+    int (*type)[BPF_MAP_TYPE_RINGBUF];
+    int (*max_entries)[Bytes];
+};
+
+// Helpers, by their numbers in the kernel's interface (enum bpf_func_id).
+template <class Function>
+BPF_INLINE constexpr Function helper(unsigned long number) {
+    return reinterpret_cast<Function>(number);
+}
+
+BPF_INLINE void* lookup(void* m, const void* key) {
+    return reinterpret_cast<void* (*)(void*, const void*)>(BPF_FUNC_map_lookup_elem)(m, key);
+}
+template <class Key, class Value, u32 Type, u32 Entries, u32 Flags>
+BPF_INLINE Value* at(map<Type, Key, Value, Entries, Flags>& m, const Key& key) {
+    return static_cast<Value*>(lookup(&m, &key));
+}
+template <class Key, class Value, u32 Type, u32 Entries, u32 Flags>
+BPF_INLINE long put(map<Type, Key, Value, Entries, Flags>& m, const Key& key, const Value& value, u64 flags = BPF_ANY) {
+    return reinterpret_cast<long (*)(void*, const void*, const void*, u64)>(BPF_FUNC_map_update_elem)(&m, &key, &value,
+                                                                                                     flags);
+}
+
+BPF_INLINE u64 ktime_ns() {
+    return reinterpret_cast<u64 (*)()>(BPF_FUNC_ktime_get_ns)();
+}
+BPF_INLINE u32 cpu() {
+    return reinterpret_cast<u32 (*)()>(BPF_FUNC_get_smp_processor_id)();
+}
+BPF_INLINE u32 random_u32() {
+    return reinterpret_cast<u32 (*)()>(BPF_FUNC_get_prandom_u32)();
+}
+
+template <u32 Bytes>
+BPF_INLINE long emit(ring<Bytes>& r, const void* data, u64 size) {
+    return reinterpret_cast<long (*)(void*, const void*, u64, u64)>(BPF_FUNC_ringbuf_output)(
+        &r, const_cast<void*>(data), size, 0);
+}
+
+BPF_INLINE long adjust_tail(xdp_md* ctx, int delta) {
+    return reinterpret_cast<long (*)(xdp_md*, int)>(BPF_FUNC_xdp_adjust_tail)(ctx, delta);
+}
+BPF_INLINE long pull_data(__sk_buff* ctx, u32 length) {
+    return reinterpret_cast<long (*)(__sk_buff*, u32)>(BPF_FUNC_skb_pull_data)(ctx, length);
+}
+
+template <class Context>
+BPF_INLINE bpf_sock* lookup_tcp(Context* ctx, const bpf_sock_tuple& tuple, u32 size) {
+    constexpr u64 this_namespace = ~0ULL; // BPF_F_CURRENT_NETNS
+    return reinterpret_cast<bpf_sock* (*)(void*, const bpf_sock_tuple*, u32, u64, u64)>(BPF_FUNC_skc_lookup_tcp)(
+        ctx, &tuple, size, this_namespace, 0);
+}
+BPF_INLINE long release(void* sk) {
+    return reinterpret_cast<long (*)(void*)>(BPF_FUNC_sk_release)(sk);
+}
+BPF_INLINE long assign(__sk_buff* ctx, void* sk) {
+    return reinterpret_cast<long (*)(void*, void*, u64)>(BPF_FUNC_sk_assign)(ctx, sk, 0);
+}
+
+} // namespace bpf
