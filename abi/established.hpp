@@ -23,6 +23,6 @@ struct established {
     u8 timestamps;
     u8 ecn;
 };
-static_assert(sizeof(established) == 64);
+static_assert(sizeof(established) == 60);
 
 } // namespace vestibule

@@ -1,0 +1,134 @@
+// The adaptor: an XDP program that meets every frame before the host's stack does and answers the SYNs that the host
+// would answer. Frame and moment go to the engine, its outcome becomes an XDP action; nothing else happens here.
+#include "bpf/maps.hpp"
+#include "bpf/sockets.hpp"
+#include "engine/attempt.hpp"
+#include "engine/parse.hpp"
+
+namespace {
+
+using namespace vestibule;
+
+struct asking {
+    u64 last_ms;
+};
+
+// Endpoints whose rehearsal was asked for, so that a flood asks once a second and not a million times.
+constexpr u64 ask_again_ms = 1000;
+
+} // namespace
+
+extern "C" {
+bpf::map<BPF_MAP_TYPE_LRU_HASH, endpoint, asking, 4096> asked SEC(".maps");
+}
+
+namespace {
+
+BPF_INLINE frame frame_of(xdp_md* ctx) {
+    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
+}
+
+} // namespace
+
+// Functions of their own, so that the verifier walks headers and options once and not once for every way on from there.
+extern "C" [[gnu::noinline]] int read_segment(xdp_md* ctx, segment* s) {
+    return s != nullptr ? static_cast<int>(parse(frame_of(ctx), *s)) : 0;
+}
+
+extern "C" [[gnu::noinline]] int read_offer(xdp_md* ctx, const segment* s, offer* o) {
+    if (s == nullptr || o == nullptr)
+        return 0;
+    *o = read_options(frame_of(ctx), *s);
+    return 1;
+}
+
+namespace {
+
+struct port {
+    xdp_md* ctx;
+
+    BPF_INLINE const answer* answer_for(const endpoint& where) const { return bpf::at(answers, where); }
+
+    BPF_INLINE listener listener_for(const segment& s) const {
+        listener l{};
+        bpf_sock* sk = bpf::socket_for(ctx, s);
+        if (sk == nullptr)
+            return l;
+        l.state = socket_state::connection;
+        if (sk->state == BPF_TCP_LISTEN)
+            if (tcp_sock* tcp = bpf::to_tcp(sk); tcp != nullptr)
+                l = bpf::describe(tcp);
+        bpf::release(sk);
+        return l;
+    }
+};
+
+BPF_INLINE void ask_for_rehearsal(const frame& f, const segment& s, const circumstances& c) {
+    const endpoint where = local_end(s, c.ifindex);
+    const asking* before = bpf::at(asked, where);
+    if (before != nullptr && c.now_ms - before->last_ms < ask_again_ms)
+        return;
+    bpf::put(asked, where, asking{c.now_ms});
+    event e{event_kind::rehearsal_wanted, {}, 0, where, s.source};
+    if (fits(f.begin, sizeof(wire::ethernet), f.end))
+        __builtin_memcpy(e.link, f.begin + 6, 6);
+    bpf::emit(events, &e, sizeof(e));
+}
+
+// Turns the frame into the reply. What the frame loses or gains in length is at its tail.
+BPF_INLINE bool send_back(xdp_md* ctx, const frame& f, const segment& s, const synack& r) {
+    const int change = static_cast<int>(reply_length(s, r)) - static_cast<int>(f.end - f.begin);
+    if (change != 0 && bpf::adjust_tail(ctx, change) != 0)
+        return false;
+    return write_synack(frame_of(ctx), s, r);
+}
+
+BPF_INLINE reason reason_for(shape how) {
+    switch (how) {
+    case shape::malformed:
+        return reason::syn_malformed;
+    case shape::deep_headers:
+        return reason::too_many_headers;
+    case shape::deep_tags:
+        return reason::too_many_tags;
+    default:
+        return reason::not_tcp;
+    }
+}
+
+BPF_INLINE outcome meet(xdp_md* ctx) {
+    const key_ring* ring = bpf::key_ring();
+    const settings* set = bpf::settings();
+    if (ring == nullptr || set == nullptr)
+        return {action::pass, reason::stopping};
+    segment s{};
+    const auto how = static_cast<shape>(read_segment(ctx, &s));
+    if (how != shape::tcp)
+        return {how == shape::deep_headers ? action::drop : action::pass, reason_for(how)};
+    if (!has(s, wire::syn))
+        return {action::pass, reason::not_an_attempt};
+    const circumstances c{*ring, bpf::now_ms(), ctx->ingress_ifindex, set->rehearsal_token, set->answering != 0};
+    offer offered{};
+    read_offer(ctx, &s, &offered);
+    const frame f = frame_of(ctx);
+    port p{ctx};
+    synack r{};
+    const outcome o = judge_attempt(f, s, offered, c, p, r);
+    if (o.why == reason::no_answer_on_file)
+        ask_for_rehearsal(f, s, c);
+    if (o.act == action::reply && !send_back(ctx, f, s, r))
+        return {action::pass, reason::reply_too_long};
+    return o;
+}
+
+} // namespace
+
+extern "C" SEC("xdp.frags") int adaptor(xdp_md* ctx) {
+    const outcome o = meet(ctx);
+    bpf::count(o.why);
+    if (o.act == action::drop)
+        return XDP_DROP;
+    return o.act == action::reply ? XDP_TX : XDP_PASS;
+}
+
+extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";

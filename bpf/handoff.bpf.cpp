@@ -1,0 +1,216 @@
+// The handoff: a TC ingress program on the host that serves. It gives segments of known connections their socket, and
+// turns a segment that completes one of the adaptor's handshakes into a connection of the host's stack. It believes no
+// mark made earlier: the cookie alone proves the handshake, wherever the adaptor stands.
+//
+// One thing is hard here. The driver hands frames up in batches, and this program sees every frame of a batch before TCP
+// sees the first. A peer that sends right after its ACK puts both into one batch: at the second segment the look-up still
+// finds the listener, since the connection does not exist yet. A second record would make the stack drop that segment as a
+// duplicate, and the peer would wait for its retransmission timer. So each CPU remembers, for a few milliseconds, exactly
+// which 4-tuples it has just admitted, and lets their further segments pass as they are: when their turn comes, the stack's
+// own look-up finds the connection. The memory must be exact. A hash in place of the 4-tuple would, now and then, take a
+// stranger's completing ACK for a follower, and the stack would reset it.
+#include "bpf/maps.hpp"
+#include "bpf/sockets.hpp"
+#include "bpf/vitals.hpp"
+#include "engine/completion.hpp"
+#include "engine/parse.hpp"
+
+namespace {
+
+using namespace vestibule;
+
+constexpr u64 remembered_ns = 10'000'000; // longer than any batch, shorter than any retransmission timer
+constexpr u32 ways = 4;
+constexpr u32 sets = 256;
+
+struct admission {
+    address peer;
+    address local;
+    be16 peer_port;
+    be16 local_port;
+    u32 zero;
+    u64 at_ns;
+};
+
+struct admission_set {
+    admission way[ways];
+};
+
+} // namespace
+
+extern "C" {
+bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, admission_set, sets> admissions SEC(".maps");
+}
+
+namespace {
+
+constexpr int next = -1; // TCX_NEXT: to the next program, then to the stack
+constexpr int shot = 2;  // TC_ACT_SHOT
+
+BPF_INLINE frame frame_of(__sk_buff* ctx) {
+    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
+}
+
+} // namespace
+
+// Functions of their own, so that the verifier walks headers and options once and not once for every way on from there.
+extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
+    return s != nullptr ? static_cast<int>(parse(frame_of(ctx), *s)) : 0;
+}
+
+extern "C" [[gnu::noinline]] int read_offer(__sk_buff* ctx, const segment* s, offer* o) {
+    if (s == nullptr || o == nullptr)
+        return 0;
+    *o = read_options(frame_of(ctx), *s);
+    return 1;
+}
+
+namespace {
+
+// Until the host sends, every segment of a new connection acknowledges the cookie: its MAC spreads them over the sets.
+BPF_INLINE admission_set* set_of(const segment& s) {
+    return bpf::at(admissions, s.acknowledgment >> 24);
+}
+
+BPF_INLINE bool is(const admission& a, const segment& s) {
+    return a.peer_port == s.source_port && a.local_port == s.destination_port && same(a.peer, s.source) &&
+           same(a.local, s.destination);
+}
+
+BPF_INLINE bool just_admitted(const segment& s, u64 now_ns) {
+    const admission_set* set = set_of(s);
+    if (set == nullptr)
+        return false;
+    bool found = false;
+    for (u32 i = 0; i < ways; ++i)
+        found = found || (now_ns - set->way[i].at_ns < remembered_ns && is(set->way[i], s));
+    return found;
+}
+
+BPF_INLINE void remember(const segment& s, u64 now_ns) {
+    admission_set* set = set_of(s);
+    if (set == nullptr)
+        return;
+    u32 oldest = 0;
+    u64 least = set->way[0].at_ns;
+    for (u32 i = 1; i < ways; ++i)
+        if (set->way[i].at_ns < least) {
+            least = set->way[i].at_ns;
+            oldest = i;
+        }
+    set->way[oldest & (ways - 1)] = {s.source, s.destination, s.source_port, s.destination_port, 0, now_ns};
+}
+
+struct port {
+    answer* found;
+
+    BPF_INLINE const answer* answer_for(const endpoint& where) {
+        found = bpf::at(answers, where);
+        return found;
+    }
+};
+
+BPF_INLINE bpf_tcp_req_attrs attributes(const established& e) {
+    return {.rcv_tsval = e.peer_timestamp,
+            .rcv_tsecr = e.timestamp_now,
+            .mss = e.mss,
+            .rcv_wscale = e.local_shift,
+            .snd_wscale = e.peer_shift,
+            .ecn_ok = e.ecn,
+            .wscale_ok = e.window_scale,
+            .sack_ok = e.sack,
+            .tstamp_ok = e.timestamps,
+            .usec_ts_ok = 0,
+            .reserved = {}};
+}
+
+BPF_INLINE outcome hand_over(__sk_buff* ctx, tcp_sock* tcp, const segment& s, const established& e, u64 now_ns) {
+    bpf_tcp_req_attrs attrs = attributes(e);
+    if (bpf_sk_assign_tcp_reqsk(ctx, reinterpret_cast<sock*>(tcp), &attrs, sizeof(attrs)) != 0)
+        return {action::pass, reason::handoff_failed};
+    remember(s, now_ns);
+    return {action::admit, reason::admitted};
+}
+
+BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, const settings& set) {
+    const u64 now_ns = bpf::ktime_ns();
+    const key_ring* ring = bpf::key_ring();
+    if (ring == nullptr)
+        return {action::pass, reason::not_served};
+    if (just_admitted(s, now_ns))
+        return {action::pass, reason::just_admitted};
+    const circumstances c{*ring, now_ns / 1'000'000, ctx->ifindex, set.rehearsal_token, true};
+    offer offered{};
+    read_offer(ctx, &s, &offered);
+    const listener l = bpf::describe(tcp);
+    port p{};
+    established e{};
+    outcome o = judge_completion(s, offered, l, c, p, e);
+    if (o.act != action::admit)
+        return o;
+    if (l.queue_full)
+        return {action::drop, reason::accept_queue_full};
+    o = hand_over(ctx, tcp, s, e, now_ns);
+    if (p.found != nullptr) {
+        if (p.found->form == handoff_form::untracked)
+            ctx->mark = set.untracked_mark;
+        bpf::watch(s, local_end(s, c.ifindex), *p.found, now_ns);
+    }
+    return o;
+}
+
+// A full socket of the host goes with the segment, so that the stack need not look again.
+BPF_INLINE outcome claim(__sk_buff* ctx, bpf_sock* sk) {
+    const u32 state = sk->state;
+    if (state != BPF_TCP_TIME_WAIT && state != BPF_TCP_NEW_SYN_RECV)
+        bpf::assign(ctx, sk);
+    return {action::pass, reason::known_connection};
+}
+
+BPF_INLINE outcome find_socket(__sk_buff* ctx, const segment& s, const settings& set) {
+    bpf_sock* sk = bpf::socket_for(ctx, s);
+    if (sk == nullptr)
+        return {action::pass, reason::no_socket};
+    outcome o{action::pass, reason::not_served};
+    if (sk->state != BPF_TCP_LISTEN)
+        o = claim(ctx, sk);
+    else if (tcp_sock* tcp = bpf::to_tcp(sk); tcp != nullptr)
+        o = complete(ctx, s, tcp, set);
+    bpf::release(sk);
+    return o;
+}
+
+// Our own stray ACKs ask whether the packet filter would let a completing segment through; one kind asks for the
+// untracked form. They are told apart by what they acknowledge.
+BPF_INLINE outcome rehearse(__sk_buff* ctx, const segment& s, const settings& set) {
+    constexpr u32 asks_untracked = 2;
+    if (s.acknowledgment == (set.rehearsal_token ^ asks_untracked))
+        ctx->mark = set.untracked_mark;
+    return {action::pass, reason::rehearsal};
+}
+
+BPF_INLINE outcome receive(__sk_buff* ctx) {
+    const settings* set = bpf::settings();
+    constexpr u32 all_headers = 14 + 8 + 60 + 60; // longer ones (IPv6 extensions) are in the linear part or are not read
+    if (ctx->data_end - ctx->data < all_headers && ctx->data_end - ctx->data < ctx->len)
+        bpf::pull_data(ctx, ctx->len < all_headers ? ctx->len : all_headers);
+    segment s{};
+    s.vlan.outer = ctx->vlan_present != 0 ? static_cast<u16>(ctx->vlan_tci & 0x0fff) : u16{0};
+    if (read_segment(ctx, &s) != static_cast<int>(shape::tcp) || set == nullptr)
+        return {action::pass, reason::not_tcp};
+    if (!has(s, wire::ack) || has_any(s, wire::syn | wire::rst) || s.fragmented)
+        return {action::pass, reason::not_a_completion};
+    if (s.sequence == set->rehearsal_token)
+        return rehearse(ctx, s, *set);
+    return find_socket(ctx, s, *set);
+}
+
+} // namespace
+
+extern "C" SEC("tc") int handoff(__sk_buff* ctx) {
+    const outcome o = receive(ctx);
+    bpf::count(o.why);
+    return o.act == action::drop ? shot : next;
+}
+
+extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,91 @@
+// The few kernel structures that the programs look into. Fields are found by name in the running kernel's type
+// information (CO-RE); what stands here only gives those names, so order and neighbours do not matter.
+#pragma once
+
+#include "bpf/bpf.hpp"
+
+extern "C" {
+
+struct sock_common {
+    unsigned short skc_family;
+    unsigned char skc_state;
+    unsigned short skc_num;
+    struct {
+        struct net* net;
+    } skc_net;
+    unsigned int skc_rcv_saddr;
+    struct {
+        unsigned char bytes[16];
+    } skc_v6_rcv_saddr;
+};
+
+struct ns_common {
+    unsigned int inum;
+};
+struct net {
+    ns_common ns;
+};
+
+struct sock {
+    sock_common __sk_common;
+    unsigned int sk_ack_backlog;
+    unsigned int sk_max_ack_backlog;
+};
+
+struct fastopen_queue {
+    int max_qlen;
+};
+struct request_sock_queue {
+    unsigned char rskq_defer_accept;
+    fastopen_queue fastopenq;
+};
+struct inet_connection_sock {
+    request_sock_queue icsk_accept_queue;
+};
+
+struct tcp_options_received {
+    unsigned short user_mss;
+};
+struct tcp_md5sig_info;
+struct tcp_ao_info;
+struct tcp_sock {
+    tcp_options_received rx_opt;
+    bool is_mptcp;
+    tcp_md5sig_info* md5sig_info;
+    tcp_ao_info* ao_info;
+};
+
+struct net_device {
+    int ifindex;
+};
+
+struct bpf_tcp_req_attrs {
+    unsigned int rcv_tsval;
+    unsigned int rcv_tsecr;
+    unsigned short mss;
+    unsigned char rcv_wscale;
+    unsigned char snd_wscale;
+    unsigned char ecn_ok;
+    unsigned char wscale_ok;
+    unsigned char sack_ok;
+    unsigned char tstamp_ok;
+    unsigned char usec_ts_ok;
+    unsigned char reserved[3];
+};
+
+int bpf_sk_assign_tcp_reqsk(__sk_buff* skb, sock* listener, bpf_tcp_req_attrs* attributes, int size)
+    __attribute__((section(".ksyms")));
+
+} // extern "C"
+
+namespace bpf {
+
+// Reads a field of a kernel structure through a pointer that the verifier knows.
+#define KERNEL_FIELD(pointer, field) (*__builtin_preserve_access_index(&(pointer)->field))
+#define KERNEL_HAS(pointer, field) __builtin_preserve_field_info((pointer)->field, 2 /* exists */)
+
+BPF_INLINE tcp_sock* to_tcp(bpf_sock* sk) {
+    return reinterpret_cast<tcp_sock* (*)(void*)>(BPF_FUNC_skc_to_tcp_sock)(sk);
+}
+
+} // namespace bpf

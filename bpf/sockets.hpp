@@ -1,0 +1,51 @@
+// The host's sockets as the engine wants to see them.
+#pragma once
+
+#include "bpf/kernel.hpp"
+#include "engine/host.hpp"
+
+namespace bpf {
+
+using vestibule::listener;
+using vestibule::segment;
+using vestibule::socket_state;
+
+template <class Context>
+BPF_INLINE bpf_sock* socket_for(Context* ctx, const segment& s) {
+    bpf_sock_tuple t{};
+    if (s.v6) {
+        __builtin_memcpy(t.ipv6.saddr, &s.source, 16);
+        __builtin_memcpy(t.ipv6.daddr, &s.destination, 16);
+        t.ipv6.sport = static_cast<u16>(s.source_port);
+        t.ipv6.dport = static_cast<u16>(s.destination_port);
+        return lookup_tcp(ctx, t, sizeof(t.ipv6));
+    }
+    t.ipv4.saddr = static_cast<u32>(s.source.word[3]);
+    t.ipv4.daddr = static_cast<u32>(s.destination.word[3]);
+    t.ipv4.sport = static_cast<u16>(s.source_port);
+    t.ipv4.dport = static_cast<u16>(s.destination_port);
+    return lookup_tcp(ctx, t, sizeof(t.ipv4));
+}
+
+BPF_INLINE bool demands_keys(tcp_sock* tcp) {
+    if (KERNEL_HAS(tcp, md5sig_info) && KERNEL_FIELD(tcp, md5sig_info) != nullptr)
+        return true;
+    return KERNEL_HAS(tcp, ao_info) && KERNEL_FIELD(tcp, ao_info) != nullptr;
+}
+
+// What a listening socket says of itself. A queue is full when it holds more than the backlog (kernel: sk_acceptq_is_full).
+BPF_INLINE listener describe(tcp_sock* tcp) {
+    auto* sk = reinterpret_cast<sock*>(tcp);
+    auto* connection = reinterpret_cast<inet_connection_sock*>(tcp);
+    listener l{};
+    l.state = socket_state::listening;
+    l.queue_full = KERNEL_FIELD(sk, sk_ack_backlog) > KERNEL_FIELD(sk, sk_max_ack_backlog);
+    l.multipath = KERNEL_HAS(tcp, is_mptcp) && KERNEL_FIELD(tcp, is_mptcp);
+    l.fast_open = KERNEL_FIELD(connection, icsk_accept_queue.fastopenq.max_qlen) > 0;
+    l.demands_keys = demands_keys(tcp);
+    l.waits_for_data = KERNEL_FIELD(connection, icsk_accept_queue.rskq_defer_accept) != 0;
+    l.most_mss = KERNEL_FIELD(tcp, rx_opt.user_mss);
+    return l;
+}
+
+} // namespace bpf

@@ -1,0 +1,55 @@
+// The witness: a tracepoint program that sees the host's sockets change state. It tells the control process which
+// listeners come and go, and the handoff that its records become connections.
+#include "bpf/kernel.hpp"
+#include "bpf/vitals.hpp"
+#include "engine/parse.hpp"
+
+namespace {
+
+using namespace vestibule;
+
+constexpr int state_established = 1;
+constexpr int state_syn_received = 3;
+constexpr int state_listen = 10;
+
+BPF_INLINE bool of_this_namespace(sock* sk) {
+    const settings* set = bpf::settings();
+    net* n = KERNEL_FIELD(sk, __sk_common.skc_net.net);
+    return set != nullptr && KERNEL_FIELD(n, ns.inum) == set->network_inode;
+}
+
+BPF_INLINE address local_address(sock* sk) {
+    constexpr u16 family_v4 = 2;
+    if (KERNEL_FIELD(sk, __sk_common.skc_family) == family_v4)
+        return parsing::mapped(be32{KERNEL_FIELD(sk, __sk_common.skc_rcv_saddr)});
+    address a{};
+    const auto* from = __builtin_preserve_access_index(&sk->__sk_common.skc_v6_rcv_saddr);
+    reinterpret_cast<long (*)(void*, u32, const void*)>(BPF_FUNC_probe_read_kernel)(&a, sizeof(a), from);
+    return a;
+}
+
+BPF_INLINE void state_changed(sock* sk, int from, int to) {
+    const u16 number = KERNEL_FIELD(sk, __sk_common.skc_num);
+    if (from == state_syn_received && to == state_established) {
+        if (bpf::vitals* v = bpf::at(health, bpf::anywhere(local_address(sk), network(number))); v != nullptr)
+            v->streak = 0;
+        return;
+    }
+    if (from != state_listen && to != state_listen)
+        return;
+    event e{event_kind::listeners_changed, {}, 0, bpf::anywhere(address{}, network(number)), {}};
+    bpf::emit(events, &e, sizeof(e));
+}
+
+} // namespace
+
+extern "C" SEC("tp_btf/inet_sock_set_state") int socket_state_changed(u64* ctx) {
+    auto* sk = reinterpret_cast<sock*>(ctx[0]);
+    const int from = static_cast<int>(ctx[1]);
+    const int to = static_cast<int>(ctx[2]);
+    if (of_this_namespace(sk))
+        state_changed(sk, from, to);
+    return 0;
+}
+
+extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,157 @@
+// The options of a SYN or of a completing ACK, read as the kernel reads them (tcp_parse_options): a malformed length ends
+// the parse, what came before it counts, unknown kinds are skipped.
+#pragma once
+
+#include "engine/segment.hpp"
+
+namespace vestibule {
+
+enum : u32 {
+    offers_window_scale = 1U << 0,
+    offers_sack = 1U << 1,
+    offers_timestamps = 1U << 2,
+    offers_fast_open = 1U << 3, // kind 34 (RFC 7413), or its experimental form
+    offers_signature = 1U << 4, // kind 19 (RFC 2385) or 29 (RFC 5925)
+    offers_join = 1U << 5,      // MP_JOIN (RFC 8684)
+};
+
+struct offer {
+    u32 kinds;          // offers_*
+    u32 timestamp;      // TSval
+    u32 timestamp_echo; // TSecr
+    u32 mss;            // 0: none offered
+    u32 shift;          // meaningful with offers_window_scale; over 14 is 14 (RFC 7323 section 2.3)
+};
+
+ENGINE bool offers(const offer& o, u32 kind) {
+    return (o.kinds & kind) != 0;
+}
+
+namespace option_kind {
+enum : u8 {
+    end = 0,
+    nop = 1,
+    mss = 2,
+    window_scale = 3,
+    sack_permitted = 4,
+    timestamps = 8,
+    md5 = 19,
+    authentication = 29,
+    multipath = 30,
+    fast_open = 34,
+    experiment = 254,
+};
+}
+
+namespace reading {
+
+// Fixed-size read of N option bytes at p; false where the frame ends first.
+template <class Value>
+ENGINE bool load(const u8* p, const u8* end, Value& value) {
+    if (!fits(p, sizeof(Value), end))
+        return false;
+    __builtin_memcpy(&value, p, sizeof(Value));
+    return true;
+}
+
+struct [[gnu::packed]] timestamp_pair {
+    be32 value;
+    be32 echo;
+};
+
+ENGINE void multipath(const u8* p, const u8* end, offer& o) {
+    u8 subtype = 0;
+    constexpr u8 mp_join = 1;
+    if (load(p, end, subtype) && subtype >> 4 == mp_join)
+        o.kinds |= offers_join;
+}
+
+ENGINE void experiment(const u8* p, const u8* end, offer& o) {
+    be16 magic{};
+    constexpr be16 fast_open_magic = network(u16{0xf989}); // RFC 7413 appendix A.2 (older form)
+    if (load(p, end, magic) && magic == fast_open_magic)
+        o.kinds |= offers_fast_open;
+}
+
+ENGINE void timestamps(const u8* p, const u8* end, offer& o) {
+    timestamp_pair pair{};
+    if (!load(p, end, pair))
+        return;
+    o.kinds |= offers_timestamps;
+    o.timestamp = host(pair.value);
+    o.timestamp_echo = host(pair.echo);
+}
+
+ENGINE void mss(const u8* p, const u8* end, offer& o) {
+    be16 value{};
+    if (load(p, end, value) && value != be16{})
+        o.mss = host(value);
+}
+
+ENGINE void window_scale(const u8* p, const u8* end, offer& o) {
+    u8 shift = 0;
+    if (!load(p, end, shift))
+        return;
+    o.kinds |= offers_window_scale;
+    o.shift = shift;
+}
+
+// One option whose kind and size stand; `p` is its content.
+ENGINE void option(u8 kind, u8 size, const u8* p, const u8* end, offer& o) {
+    if (kind == option_kind::mss && size == 4)
+        mss(p, end, o);
+    else if (kind == option_kind::window_scale && size == 3)
+        window_scale(p, end, o);
+    else if (kind == option_kind::sack_permitted && size == 2)
+        o.kinds |= offers_sack;
+    else if (kind == option_kind::timestamps && size == 10)
+        timestamps(p, end, o);
+    else if (kind == option_kind::md5 || kind == option_kind::authentication)
+        o.kinds |= offers_signature;
+    else if (kind == option_kind::fast_open)
+        o.kinds |= offers_fast_open;
+    else if (kind == option_kind::multipath && size >= 4)
+        multipath(p, end, o);
+    else if (kind == option_kind::experiment && size >= 4)
+        experiment(p, end, o);
+}
+
+// The option at offset `at`; false: it was the last.
+ENGINE bool next_option(const frame& f, const u8* options, u32 length, u32& at, offer& o) {
+    const u8* p = options + at;
+    if (at >= length || !fits(p, 1, f.end) || *p == option_kind::end)
+        return false;
+    if (*p == option_kind::nop) {
+        ++at;
+        return true;
+    }
+    if (at + 2 > length || !fits(p, 2, f.end))
+        return false;
+    const u8 size = p[1];
+    if (size < 2 || at + size > length)
+        return false;
+    option(p[0], size, p + 2, f.end, o);
+    at += size;
+    return true;
+}
+
+} // namespace reading
+
+constexpr u32 most_option_bytes = 40;
+
+ENGINE offer read_options(const frame& f, const segment& s) {
+    offer o{};
+    u32 at = 0;
+    const u32 length = s.options_length <= most_option_bytes ? s.options_length : most_option_bytes;
+    const u8* options = f.begin + (s.options_at & furthest);
+#pragma clang loop unroll(disable)
+    for (u32 i = 0; i < most_option_bytes; ++i) {
+        at = forgotten(at, s.sequence) & 63;
+        if (!reading::next_option(f, options, length, at, o))
+            break;
+    }
+    o.shift = o.shift > 14 ? 14 : o.shift;
+    return o;
+}
+
+} // namespace vestibule

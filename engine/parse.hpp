@@ -1,0 +1,196 @@
+// Frame -> segment. Every length is checked against the frame, every walk is bounded; what cannot be a TCP segment of
+// this host is named, never guessed at.
+#pragma once
+
+#include "engine/checksum.hpp"
+#include "engine/segment.hpp"
+
+namespace vestibule {
+
+enum class shape : u8 {
+    tcp,           // the segment is filled in
+    other,         // not TCP over IPv4 or IPv6, or a later fragment
+    malformed,     // headers contradict their own lengths or checksum
+    deep_headers,  // more IPv6 extension headers than are walked
+    deep_tags,     // more than two VLAN tags
+};
+
+constexpr u32 most_extensions = 8;
+
+namespace parsing {
+
+struct cursor {
+    u32 at;   // offset from the frame's begin
+    be16 type;
+    u8 next;
+};
+
+ENGINE bool is_tag(be16 type) {
+    return type == wire::type_vlan || type == wire::type_service_vlan;
+}
+
+// Reads one VLAN tag; false where the frame ends inside it.
+ENGINE bool tag(const frame& f, cursor& c, u16& identifier) {
+    const auto* t = reinterpret_cast<const wire::vlan*>(f.begin + c.at);
+    if (!fits(t, sizeof(*t), f.end))
+        return false;
+    identifier = host(t->control) & 0x0fff;
+    c.type = t->type;
+    c.at += sizeof(wire::vlan);
+    return true;
+}
+
+ENGINE shape link(const frame& f, cursor& c, tags& vlan) {
+    const auto* e = reinterpret_cast<const wire::ethernet*>(f.begin);
+    if (!fits(e, sizeof(*e), f.end))
+        return shape::malformed;
+    c.at = sizeof(wire::ethernet);
+    c.type = e->type;
+    if (!is_tag(c.type))
+        return shape::tcp;
+    const bool stripped = vlan.outer != 0;
+    if (!tag(f, c, stripped ? vlan.inner : vlan.outer))
+        return shape::malformed;
+    if (!is_tag(c.type))
+        return shape::tcp;
+    if (stripped)
+        return shape::deep_tags;
+    if (!tag(f, c, vlan.inner))
+        return shape::malformed;
+    return is_tag(c.type) ? shape::deep_tags : shape::tcp;
+}
+
+ENGINE address mapped(be32 v4) {
+    return {{be32{}, be32{}, mapped_prefix, v4}};
+}
+
+// The IP header's own checksum is always complete, even where the TCP one is left to the card (kernel: ip_rcv_core).
+ENGINE bool header_sum_holds(const frame& f, const wire::ipv4* ip, u32 length) {
+    u64 sum = sum_words(ip, 5);
+    const u8* option = reinterpret_cast<const u8*>(ip + 1);
+    for (u32 i = 5; i < 15 && i * 4 < length; ++i, option += 4) {
+        if (!fits(option, 4, f.end))
+            return false;
+        sum += sum_words(option, 1);
+    }
+    return folded(sum) == 0;
+}
+
+// `left` becomes the bytes of the packet behind the IP header.
+ENGINE shape ipv4(const frame& f, cursor& c, segment& s, u32& left) {
+    const auto* ip = reinterpret_cast<const wire::ipv4*>(f.begin + c.at);
+    if (!fits(ip, sizeof(*ip), f.end))
+        return shape::malformed;
+    const u32 length = (ip->version_length & 0x0fU) * 4;
+    const u32 total = host(ip->total_length);
+    if (ip->version_length >> 4 != 4 || length < sizeof(wire::ipv4) || total < length)
+        return shape::malformed;
+    if (ip->protocol != wire::protocol_tcp || (host(ip->fragment) & wire::fragment_offset) != 0)
+        return shape::other;
+    if (!header_sum_holds(f, ip, length))
+        return shape::malformed;
+    s.source = mapped(ip->source);
+    s.destination = mapped(ip->destination);
+    s.ecn = ip->traffic_class & 3;
+    s.fragmented = (host(ip->fragment) & wire::more_fragments) != 0;
+    c.at += length;
+    left = total - length;
+    return shape::tcp;
+}
+
+// One IPv6 extension header (RFC 8200 section 4). False: the walk is over, `result` says how.
+ENGINE bool extension(const frame& f, cursor& c, segment& s, u32& left, shape& result) {
+    if (c.next == wire::protocol_tcp) {
+        result = shape::tcp;
+        return false;
+    }
+    const bool options = c.next == wire::header_hop_by_hop || c.next == wire::header_destination;
+    const bool fragment = c.next == wire::header_fragment;
+    if (!options && !fragment && c.next != wire::header_routing) {
+        result = shape::other;
+        return false;
+    }
+    const auto* x = reinterpret_cast<const wire::extension*>(f.begin + c.at);
+    if (!fits(x, sizeof(*x), f.end)) {
+        result = shape::malformed;
+        return false;
+    }
+    const u32 length = fragment ? 8U : (x->length + 1U) * 8;
+    const bool later_fragment = fragment && (host(be16{x->first}) & 0xfff8U) != 0;
+    const bool routed_on = c.next == wire::header_routing && (x->first >> 8) != 0; // segments left
+    if (length > left || later_fragment || routed_on) {
+        result = length > left ? shape::malformed : shape::other;
+        return false;
+    }
+    s.fragmented |= fragment;
+    c.next = x->next_header;
+    c.at += length;
+    left -= length;
+    return true;
+}
+
+ENGINE shape ipv6(const frame& f, cursor& c, segment& s, u32& left) {
+    const auto* ip = reinterpret_cast<const wire::ipv6*>(f.begin + c.at);
+    if (!fits(ip, sizeof(*ip), f.end))
+        return shape::malformed;
+    const u32 lead = host(ip->version_class_flow);
+    if (lead >> 28 != 6)
+        return shape::malformed;
+    s.source = ip->source;
+    s.destination = ip->destination;
+    s.ecn = (lead >> 20) & 3;
+    s.v6 = true;
+    left = host(ip->payload_length);
+    c.next = ip->next_header;
+    c.at += sizeof(wire::ipv6);
+    shape result = shape::deep_headers;
+#pragma clang loop unroll(disable)
+    for (u32 i = 0; i <= most_extensions; ++i) {
+        c.at = forgotten(c.at, lead) & furthest;
+        if (!extension(f, c, s, left, result))
+            break;
+    }
+    return result;
+}
+
+ENGINE shape tcp(const frame& f, const cursor& c, segment& s, u32 left) {
+    const auto* t = reinterpret_cast<const wire::tcp*>(f.begin + c.at);
+    if (!fits(t, sizeof(*t), f.end) || left < sizeof(wire::tcp))
+        return shape::malformed;
+    const u32 length = (t->offset_reserved >> 4) * 4U;
+    if (length < sizeof(wire::tcp) || (length > left && !s.fragmented))
+        return shape::malformed;
+    s.source_port = t->source_port;
+    s.destination_port = t->destination_port;
+    s.sequence = host(t->sequence);
+    s.acknowledgment = host(t->acknowledgment);
+    s.flags = t->flags;
+    s.accurate = (t->offset_reserved & wire::accurate_ecn) != 0;
+    s.window = host(t->window);
+    s.options_at = static_cast<u16>(c.at + sizeof(wire::tcp));
+    s.options_length = static_cast<u8>(length - sizeof(wire::tcp));
+    s.payload_length = static_cast<u16>(left > length ? left - length : 0);
+    return shape::tcp;
+}
+
+} // namespace parsing
+
+// Fills `s` and answers shape::tcp where the frame holds a TCP segment (or the first fragment of one). s.vlan must come in
+// with the tag that the driver stripped, or zeros.
+ENGINE shape parse(const frame& f, segment& s) {
+    parsing::cursor c{};
+    shape result = parsing::link(f, c, s.vlan);
+    if (result != shape::tcp)
+        return result;
+    s.network_at = static_cast<u16>(c.at);
+    u32 left = 0;
+    if (c.type == wire::type_ipv4)
+        result = parsing::ipv4(f, c, s, left);
+    else if (c.type == wire::type_ipv6)
+        result = parsing::ipv6(f, c, s, left);
+    else
+        return shape::other;
+    return result == shape::tcp ? parsing::tcp(f, c, s, left) : result;
+}
+
+} // namespace vestibule
