@@ -57,7 +57,11 @@ struct tcp_sock {
 
 struct net_device {
     int ifindex;
+    struct {
+        struct net* net;
+    } nd_net;
 };
+struct xdp_frame;
 
 struct bpf_tcp_req_attrs {
     unsigned int rcv_tsval;

@@ -52,4 +52,56 @@ extern "C" SEC("tp_btf/inet_sock_set_state") int socket_state_changed(u64* ctx) 
     return 0;
 }
 
+// Drivers that cannot send what XDP gives them say so in tracepoints only.
+namespace {
+
+struct loss {
+    u64 told_ns;
+};
+
+} // namespace
+
+extern "C" {
+bpf::map<BPF_MAP_TYPE_ARRAY, u32, loss, 1> losses SEC(".maps");
+}
+
+namespace {
+
+constexpr u64 tell_again_ns = 100'000'000;
+
+BPF_INLINE void tell(const net_device* device, int lost) {
+    const settings* set = bpf::settings();
+    net* n = KERNEL_FIELD(device, nd_net.net);
+    if (lost <= 0 || set == nullptr || KERNEL_FIELD(n, ns.inum) != set->network_inode)
+        return;
+    bpf::count(reason::reply_lost);
+    loss* last = bpf::at(losses, u32{0});
+    const u64 now = bpf::ktime_ns();
+    if (last == nullptr || now - last->told_ns < tell_again_ns)
+        return;
+    last->told_ns = now;
+    event e{event_kind::reply_lost, {}, 0, {static_cast<u32>(KERNEL_FIELD(device, ifindex)), 0, 0, {}, {}, 0}, {}};
+    bpf::emit(events, &e, sizeof(e));
+}
+
+} // namespace
+
+// (device, sent, drops, error): what a driver made of a batch of replies.
+extern "C" SEC("tp_btf/xdp_bulk_tx") int bulk_sent(u64* ctx) {
+    tell(reinterpret_cast<const net_device*>(ctx[0]), static_cast<int>(ctx[2]));
+    return 0;
+}
+
+// (from, to, sent, drops, error): the same for frames that were redirected, as our trial frame is.
+extern "C" SEC("tp_btf/xdp_devmap_xmit") int map_sent(u64* ctx) {
+    tell(reinterpret_cast<const net_device*>(ctx[1]), static_cast<int>(ctx[3]));
+    return 0;
+}
+
+// (device, program, action): the driver could not do what a program said.
+extern "C" SEC("tp_btf/xdp_exception") int driver_failed(u64* ctx) {
+    tell(reinterpret_cast<const net_device*>(ctx[0]), static_cast<u32>(ctx[2]) == XDP_TX ? 1 : 0);
+    return 0;
+}
+
 extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,153 @@
+// Rehearsal: asking the host's stack what it would answer, without anybody outside noticing. `inject` puts our SYNs, RSTs
+// and stray ACKs into the stack as if they had arrived on an interface (live frames of BPF_PROG_TEST_RUN); `overhear`, at
+// TC egress for as long as that lasts, keeps the stack's answers from leaving and tells the control process of them.
+#include "bpf/maps.hpp"
+#include "bpf/rehearsal.hpp"
+#include "engine/parse.hpp"
+
+extern "C" {
+bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::rehearsal_frame, vestibule::most_rehearsal_frames> frames SEC(".maps");
+bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::rehearsal_cursor, 1> cursor SEC(".maps");
+bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::overheard, 1> scratch SEC(".maps");
+bpf::ring<1U << 21> answers_overheard SEC(".maps");
+}
+
+namespace {
+
+using namespace vestibule;
+
+constexpr int next = -1; // TCX_NEXT
+constexpr int shot = 2;  // TC_ACT_SHOT
+
+BPF_INLINE frame frame_of(__sk_buff* ctx) {
+    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
+}
+
+BPF_INLINE bool answers_attempt(const segment& s, u32 token) {
+    return has(s, wire::ack) && has_any(s, wire::syn | wire::rst) && s.acknowledgment == token + 1;
+}
+
+// The reset that answers a stray ACK takes its sequence number from what that ACK acknowledged.
+BPF_INLINE bool answers_stray(const segment& s, u32 token) {
+    return has(s, wire::rst) && !has(s, wire::ack) && (s.sequence == (token ^ 1) || s.sequence == (token ^ 2));
+}
+
+struct [[gnu::packed]] icmp_v4_error {
+    wire::ipv4 outer;
+    u8 type;
+    u8 code;
+    u16 checksum;
+    u32 unused;
+    wire::ipv4 inner;
+    be16 source_port;
+    be16 destination_port;
+    be32 sequence;
+};
+
+struct [[gnu::packed]] icmp_v6_error {
+    wire::ipv6 outer;
+    u8 type;
+    u8 code;
+    u16 checksum;
+    u32 unused;
+    wire::ipv6 inner;
+    be16 source_port;
+    be16 destination_port;
+    be32 sequence;
+};
+
+constexpr u8 protocol_icmp_v4 = 1;
+constexpr u8 protocol_icmp_v6 = 58;
+
+// A quoted packet carries our sequence number: the token in SYNs and stray ACKs, one more in RSTs.
+BPF_INLINE bool ours(be32 sequence, u32 token) {
+    return host(sequence) == token || host(sequence) == token + 1;
+}
+
+BPF_INLINE bool rejects_v4(const frame& f, u32 token) {
+    const auto* e = reinterpret_cast<const icmp_v4_error*>(f.begin + sizeof(wire::ethernet));
+    return fits(e, sizeof(*e), f.end) && e->outer.protocol == protocol_icmp_v4 && e->outer.version_length == 0x45 &&
+           e->inner.protocol == wire::protocol_tcp && ours(e->sequence, token);
+}
+
+BPF_INLINE bool rejects_v6(const frame& f, u32 token) {
+    const auto* e = reinterpret_cast<const icmp_v6_error*>(f.begin + sizeof(wire::ethernet));
+    return fits(e, sizeof(*e), f.end) && e->outer.next_header == protocol_icmp_v6 &&
+           e->inner.next_header == wire::protocol_tcp && ours(e->sequence, token);
+}
+
+BPF_INLINE bool rejects(const frame& f, u32 token) {
+    const auto* link = reinterpret_cast<const wire::ethernet*>(f.begin);
+    if (!fits(link, sizeof(*link), f.end))
+        return false;
+    if (link->type == wire::type_ipv4)
+        return rejects_v4(f, token);
+    return link->type == wire::type_ipv6 && rejects_v6(f, token);
+}
+
+BPF_INLINE u32 socket_port(__sk_buff* ctx) {
+    bpf_sock* sk = ctx->sk;
+    return sk != nullptr ? sk->src_port : 0;
+}
+
+BPF_INLINE long load_bytes(__sk_buff* ctx, void* to, u32 length) {
+    return reinterpret_cast<long (*)(const void*, u32, void*, u32)>(BPF_FUNC_skb_load_bytes)(ctx, 0, to, length);
+}
+
+BPF_INLINE void report(__sk_buff* ctx) {
+    overheard* o = bpf::at(scratch, u32{0});
+    if (o == nullptr)
+        return;
+    o->ifindex = ctx->ifindex;
+    o->socket_port = socket_port(ctx);
+    o->vlan = ctx->vlan_present != 0 ? ctx->vlan_tci & 0x0fffU : 0;
+    const u32 length = ctx->len < overheard_bytes ? ctx->len : overheard_bytes;
+    o->length = length;
+    if (length == 0 || length > overheard_bytes || load_bytes(ctx, o->bytes, length) != 0)
+        return;
+    bpf::emit(answers_overheard, o, sizeof(*o));
+}
+
+} // namespace
+
+extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
+    return s != nullptr ? static_cast<int>(parse(frame_of(ctx), *s)) : 0;
+}
+
+extern "C" SEC("tc") int overhear(__sk_buff* ctx) {
+    const settings* set = bpf::settings();
+    if (set == nullptr)
+        return next;
+    bpf::pull_data(ctx, ctx->len < overheard_bytes ? ctx->len : overheard_bytes);
+    segment s{};
+    const u32 token = set->rehearsal_token;
+    bool ours = false;
+    if (read_segment(ctx, &s) == static_cast<int>(shape::tcp))
+        ours = answers_attempt(s, token) || answers_stray(s, token);
+    else
+        ours = rejects(frame_of(ctx), token);
+    if (!ours)
+        return next;
+    report(ctx);
+    return shot;
+}
+
+extern "C" SEC("xdp") int inject(xdp_md* ctx) {
+    rehearsal_cursor* c = bpf::at(cursor, u32{0});
+    if (c == nullptr)
+        return XDP_DROP;
+    const u32 n = c->next++;
+    const rehearsal_frame* from = bpf::at(frames, n);
+    auto* to = reinterpret_cast<rehearsal_frame*>(static_cast<long>(ctx->data));
+    if (from == nullptr || n >= c->count || !fits(to, sizeof(*to), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))))
+        return XDP_DROP;
+    __builtin_memcpy(to, from, sizeof(*to));
+    return XDP_PASS;
+}
+
+// A frame as XDP sends replies, to see whether the driver sends at all.
+extern "C" SEC("xdp") int reflect(xdp_md*) {
+    return XDP_TX;
+}
+
+extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";

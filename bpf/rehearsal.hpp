@@ -1,0 +1,32 @@
+// What the rehearsal programs and the control process exchange: frames to inject, answers overheard.
+#pragma once
+
+#include "abi/scalar.hpp"
+
+namespace vestibule {
+
+constexpr u32 rehearsal_frame_bytes = 128;
+constexpr u32 most_rehearsal_frames = 4096;
+constexpr u32 overheard_bytes = 160;
+
+// One frame to inject. The stack trims what lies behind the packet's own length.
+struct rehearsal_frame {
+    u8 bytes[rehearsal_frame_bytes];
+};
+
+// Which frame is next; the injecting program runs once for each.
+struct rehearsal_cursor {
+    u32 next;
+    u32 count;
+};
+
+// A packet that the host wanted to send in answer to a rehearsal, and did not get to.
+struct overheard {
+    u32 ifindex;     // where it would have left
+    u32 length;      // bytes that stand in `bytes`
+    u32 socket_port; // local port of the sending socket; 0: none known
+    u32 vlan;        // identifier of the tag that would be added
+    u8 bytes[overheard_bytes];
+};
+
+} // namespace vestibule

@@ -1,0 +1,75 @@
+// The vestibule command: a thin face over control/.
+#include <cstdio>
+#include <map>
+
+#include <CLI/CLI.hpp>
+#include <bpf/libbpf.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "control/daemon.hpp"
+#include "control/status.hpp"
+
+namespace {
+
+using namespace vestibule;
+
+int quiet(libbpf_print_level, const char*, va_list) {
+    return 0;
+}
+
+void prepare_log(bool verbose) {
+    spdlog::set_default_logger(spdlog::stderr_color_mt("vestibule"));
+    spdlog::set_pattern("%^%l%$: %v");
+    if (!verbose)
+        libbpf_set_print(quiet);
+}
+
+CLI::App* add_run(CLI::App& app, run_options& options) {
+    static const std::map<std::string, xdp_wish> modes = {
+        {"auto", xdp_wish::automatic}, {"native", xdp_wish::native}, {"generic", xdp_wish::generic}};
+    CLI::App* run = app.add_subcommand("run", "meet the handshakes of every TCP listener behind the named interfaces");
+    run->add_option("--interface,-i", options.interfaces, "interface that peers come through; may be repeated")->required();
+    run->add_option("--xdp", options.xdp, "where the adaptor runs: auto, native (in the driver), generic")
+        ->transform(CLI::CheckedTransformer(modes, CLI::ignore_case).description("auto|native|generic"));
+    run->add_option("--instance", options.instance, "name of this instance")->capture_default_str();
+    run->add_option("--key-rotation", options.key_rotation_seconds, "seconds between new cookie keys")
+        ->check(CLI::Range(1, 3600))
+        ->capture_default_str();
+    return run;
+}
+
+void print_status(const std::string& instance, bool json) {
+    const nlohmann::json status = ask_status(instance_here(instance));
+    const std::string text = json ? status.dump(2) + "\n" : render(status);
+    std::fputs(text.c_str(), stdout);
+}
+
+} // namespace
+
+int main(int argc, char** argv) try {
+    CLI::App app{"A network adaptor that does the TCP handshake for its host", "vestibule"};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "vestibule " VESTIBULE_VERSION);
+    bool verbose = false;
+    app.add_flag("--verbose,-v", verbose, "say what the BPF loader does");
+
+    run_options options;
+    const CLI::App* run_command = add_run(app, options);
+    CLI::App* status = app.add_subcommand("status", "what a running instance does");
+    std::string instance = "default";
+    bool json = false;
+    status->add_option("--instance", instance, "name of the instance")->capture_default_str();
+    status->add_flag("--json", json, "for programs");
+
+    CLI11_PARSE(app, argc, argv)
+    prepare_log(verbose);
+    if (run_command->parsed())
+        run(options);
+    else
+        print_status(instance, json);
+    return 0;
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "vestibule: %s\n", e.what());
+    return 1;
+}

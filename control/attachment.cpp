@@ -1,0 +1,149 @@
+#include "control/attachment.hpp"
+
+#include <linux/if_link.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "abi/event.hpp"
+
+namespace vestibule {
+
+namespace {
+
+constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46); // BPF_TCX_INGRESS, Linux 6.6
+
+std::string program_name(u32 id) {
+    const descriptor fd(bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info{};
+    u32 size = sizeof(info);
+    if (!fd || bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0)
+        return "unknown";
+    return info.name;
+}
+
+[[noreturn]] void fail_occupied(const std::string& interface, u32 ifindex) {
+    auto query = sized<bpf_xdp_query_opts>();
+    bpf_xdp_query(static_cast<int>(ifindex), 0, &query);
+    const u32 id = query.prog_id != 0 ? query.prog_id : query.drv_prog_id != 0 ? query.drv_prog_id : query.skb_prog_id;
+    fail("{0}: another XDP program is attached there: {1} (id {2}); detach it first (ip link set dev {0} xdp off)", interface,
+         program_name(id), id);
+}
+
+// A link left pinned by an earlier run, if it belongs to that interface; it gets the new program.
+descriptor take_over(const std::filesystem::path& pin, int program, u32 ifindex, bool& generic) {
+    descriptor link(bpf_obj_get(pin.c_str()));
+    bpf_link_info info{};
+    u32 size = sizeof(info);
+    if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size) != 0 || info.xdp.ifindex != ifindex ||
+        bpf_link_update(link.get(), program, nullptr) != 0) {
+        std::filesystem::remove(pin);
+        return {};
+    }
+    auto query = sized<bpf_xdp_query_opts>();
+    bpf_xdp_query(static_cast<int>(ifindex), 0, &query);
+    generic = query.attach_mode == XDP_ATTACHED_SKB;
+    return link;
+}
+
+void pin(const descriptor& link, const std::filesystem::path& where) {
+    if (bpf_obj_pin(link.get(), where.c_str()) != 0)
+        fail("cannot pin a BPF link at {}: {}", where.string(), std::strerror(errno));
+}
+
+} // namespace
+
+const char* name_of(xdp_mode mode) {
+    return mode == xdp_mode::native ? "native" : "generic";
+}
+
+attachment::attachment(const programs& loaded, const link& where, xdp_wish wish, std::filesystem::path pins)
+    : programs_(&loaded), name_(where.name), ifindex_(where.index), pins_(std::move(pins)) {
+    try {
+        attach_handoff(); // first: what the adaptor answers must find someone to complete it
+        attach_adaptor(wish);
+    } catch (...) {
+        std::filesystem::remove(pin_path("adaptor"));
+        std::filesystem::remove(pin_path("handoff"));
+        throw;
+    }
+}
+
+attachment::~attachment() {
+    if (!adaptor_ && !handoff_)
+        return; // moved from
+    adaptor_ = descriptor();
+    std::error_code ignored;
+    std::filesystem::remove(pin_path("adaptor"), ignored);
+    std::filesystem::remove(pin_path("handoff"), ignored);
+}
+
+std::filesystem::path attachment::pin_path(const char* role) const {
+    return pins_ / fmt::format("{}-{}", role, ifindex_);
+}
+
+bool attachment::try_adaptor(xdp_mode mode) {
+    auto options = sized<bpf_link_create_opts>();
+    options.flags = mode == xdp_mode::native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+    descriptor link(bpf_link_create(programs_->adaptor.program("adaptor"), static_cast<int>(ifindex_), BPF_XDP, &options));
+    if (!link && (errno == EBUSY || errno == EEXIST))
+        fail_occupied(name_, ifindex_);
+    if (!link)
+        return false;
+    mode_ = mode;
+    adaptor_ = std::move(link);
+    return true;
+}
+
+void attachment::attach_adaptor(xdp_wish wish) {
+    bool generic = false;
+    adaptor_ = take_over(pin_path("adaptor"), programs_->adaptor.program("adaptor"), ifindex_, generic);
+    if (adaptor_) {
+        mode_ = generic ? xdp_mode::generic : xdp_mode::native;
+        if (wish == xdp_wish::automatic || (wish == xdp_wish::generic) == generic)
+            return;
+        adaptor_ = descriptor();
+        std::filesystem::remove(pin_path("adaptor"));
+    }
+    const bool native = wish != xdp_wish::generic && try_adaptor(xdp_mode::native);
+    if (!native && wish == xdp_wish::native)
+        fail("{}: its driver takes no XDP program in native mode ({}): use --xdp generic, or auto", name_,
+             std::strerror(errno));
+    if (!native && !try_adaptor(xdp_mode::generic))
+        fail("{}: takes no XDP program: {}", name_, std::strerror(errno));
+    pin(adaptor_, pin_path("adaptor"));
+}
+
+void attachment::attach_handoff() {
+    const auto at = pin_path("handoff");
+    const int program = programs_->handoff.program("handoff");
+    bool ignored = false;
+    handoff_ = take_over(at, program, ifindex_, ignored);
+    if (handoff_)
+        return;
+    handoff_ = descriptor(bpf_link_create(program, static_cast<int>(ifindex_), tcx_ingress, nullptr));
+    if (!handoff_)
+        fail("{}: cannot attach at TC ingress: {}", name_, std::strerror(errno));
+    pin(handoff_, at);
+}
+
+void attachment::step_back() {
+    if (mode_ == xdp_mode::generic)
+        return;
+    adaptor_ = descriptor();
+    std::filesystem::remove(pin_path("adaptor"));
+    if (!try_adaptor(xdp_mode::generic))
+        fail("{}: its driver loses what XDP sends, and it takes no generic program: {}", name_, std::strerror(errno));
+    pin(adaptor_, pin_path("adaptor"));
+}
+
+void try_transmission(const programs& loaded, u32 ifindex) {
+    std::array<u8, 64> frame{};
+    frame[12] = 0x88;
+    frame[13] = 0xb5;
+    if (inject_frames(loaded.rehearsal.program("reflect"), ifindex, frame.data(), frame.size(), 1) != 0)
+        fail("the kernel refused to send a frame for a trial: {}", std::strerror(errno));
+}
+
+} // namespace vestibule

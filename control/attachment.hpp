@@ -1,0 +1,55 @@
+// One interface served: the adaptor in its driver, the handoff at its TC ingress.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "control/links.hpp"
+#include "control/programs.hpp"
+
+namespace vestibule {
+
+enum class xdp_mode : u8 { native, generic };
+enum class xdp_wish : u8 { automatic, native, generic };
+
+const char* name_of(xdp_mode mode);
+
+class attachment {
+public:
+    // Attaches both programs and pins their links below `pins`, so that they outlive the control process. Takes over
+    // what an earlier run of the same instance left there. Throws failure, with nothing left attached, where that cannot be.
+    attachment(const programs& loaded, const link& where, xdp_wish wish, std::filesystem::path pins);
+    ~attachment(); // detaches, unless release() was called
+    attachment(attachment&&) noexcept = default;
+    attachment& operator=(attachment&&) = delete;
+    attachment(const attachment&) = delete;
+    attachment& operator=(const attachment&) = delete;
+
+    // From native to generic mode: for a driver that turns out not to send.
+    void step_back();
+
+    [[nodiscard]] const std::string& interface() const { return name_; }
+    [[nodiscard]] u32 ifindex() const { return ifindex_; }
+    [[nodiscard]] xdp_mode mode() const { return mode_; }
+
+private:
+    // Names without dots, which the BPF file system refuses and interfaces may have.
+    [[nodiscard]] std::filesystem::path pin_path(const char* role) const;
+    bool try_adaptor(xdp_mode mode);
+    void attach_adaptor(xdp_wish wish);
+    void attach_handoff();
+
+    const programs* programs_;
+    std::string name_;
+    u32 ifindex_;
+    std::filesystem::path pins_;
+    xdp_mode mode_ = xdp_mode::native;
+    descriptor adaptor_;
+    descriptor handoff_;
+};
+
+// Sends one frame out of `ifindex` as XDP sends replies: addressed to the interface itself, of the type that IEEE 802 sets
+// aside for experiments, so that nobody takes it up. Where the driver loses it, the witness tells of a lost reply.
+void try_transmission(const programs& loaded, u32 ifindex);
+
+} // namespace vestibule

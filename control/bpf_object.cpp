@@ -1,0 +1,58 @@
+#include "control/bpf_object.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+namespace vestibule {
+
+bpf_object_file::bpf_object_file(const void* bytes, std::size_t size, const char* name) : name_(name) {
+    auto options = sized<bpf_object_open_opts>();
+    options.object_name = name;
+    object_.reset(bpf_object__open_mem(bytes, size, &options));
+    if (object_ == nullptr)
+        fail("cannot read the BPF object {}: {}", name_, std::strerror(errno));
+}
+
+void bpf_object_file::share_maps(const bpf_object_file& other) {
+    bpf_map* mine = nullptr;
+    bpf_object__for_each_map(mine, object_.get()) {
+        const bpf_map* theirs = bpf_object__find_map_by_name(other.object_.get(), bpf_map__name(mine));
+        if (theirs != nullptr && bpf_map__reuse_fd(mine, bpf_map__fd(theirs)) != 0)
+            fail("cannot share the BPF map {}: {}", bpf_map__name(mine), std::strerror(errno));
+    }
+}
+
+void bpf_object_file::load() {
+    if (const int error = bpf_object__load(object_.get()); error != 0)
+        fail("the kernel refused the {} program: {} (run with --verbose for its reasons)", name_, std::strerror(-error));
+}
+
+int bpf_object_file::program(const char* name) const {
+    const bpf_program* p = bpf_object__find_program_by_name(object_.get(), name);
+    if (p == nullptr)
+        fail("no BPF program {} in {}", name, name_);
+    return bpf_program__fd(p);
+}
+
+int bpf_object_file::map(const char* name) const {
+    const bpf_map* m = bpf_object__find_map_by_name(object_.get(), name);
+    if (m == nullptr)
+        fail("no BPF map {} in {}", name, name_);
+    return bpf_map__fd(m);
+}
+
+int inject_frames(int program, u32 ifindex, const void* bytes, std::size_t size, std::size_t count) {
+    xdp_md context{};
+    context.data_end = static_cast<u32>(size);
+    context.ingress_ifindex = ifindex;
+    auto options = sized<bpf_test_run_opts>();
+    options.data_in = bytes;
+    options.data_size_in = static_cast<u32>(size);
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+    options.repeat = static_cast<int>(count);
+    options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+    return bpf_prog_test_run_opts(program, &options) != 0 ? -1 : 0;
+}
+
+} // namespace vestibule

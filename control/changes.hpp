@@ -1,0 +1,29 @@
+// Everything that can change what the host's stack would answer, apart from its sockets: packet filter, routes, links,
+// addresses, sysctls. One question is asked of it: did anything change?
+#pragma once
+
+#include <cstddef>
+
+#include "control/netlink.hpp"
+
+namespace vestibule {
+
+class changes {
+public:
+    changes();
+
+    // Readable when something changed.
+    [[nodiscard]] int route_descriptor() const { return route_.descriptor(); }
+    [[nodiscard]] int filter_descriptor() const { return filter_.descriptor(); }
+    bool drain();
+
+    // For what announces nothing: to be asked every second or so.
+    bool poll_quiet();
+
+private:
+    netlink route_;
+    netlink filter_;
+    std::size_t quiet_;
+};
+
+} // namespace vestibule

@@ -1,0 +1,280 @@
+#include "control/daemon.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <asio.hpp>
+#include <fmt/core.h>
+#include <spdlog/spdlog.h>
+
+#include "control/adviser.hpp"
+#include "control/clock.hpp"
+#include "control/instance.hpp"
+#include "control/keyring.hpp"
+#include "control/preflight.hpp"
+#include "control/status.hpp"
+
+namespace vestibule {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr u64 longest_farewell_ms = 3000;
+
+void make_private(const std::filesystem::path& directory) {
+    std::filesystem::create_directories(directory);
+    chmod(directory.parent_path().c_str(), 0700);
+    chmod(directory.c_str(), 0700);
+}
+
+// One process for each instance; the lock goes with the process.
+descriptor lock_instance(const instance& self) {
+    make_private(self.directory());
+    descriptor lock(open((self.directory() / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock || flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+        fail("instance '{}' runs already in this network namespace: stop it first, or name another with --instance", self.name);
+    return lock;
+}
+
+settings first_settings(const instance& self) {
+    return {1, randombytes_random() | 1U, randombytes_random() | 1U, self.network_inode};
+}
+
+std::vector<descriptor> trace(const programs& loaded) {
+    std::vector<descriptor> out;
+    for (const char* name : {"socket_state_changed", "bulk_sent", "map_sent", "driver_failed"}) {
+        out.emplace_back(bpf_raw_tracepoint_open(nullptr, loaded.witness.program(name)));
+        if (!out.back())
+            fail("cannot attach the tracepoint program {}: {}", name, std::strerror(errno));
+    }
+    return out;
+}
+
+std::vector<attachment> attach(const programs& loaded, const run_options& options, const instance& self) {
+    make_private(self.pins());
+    netlink route(NETLINK_ROUTE);
+    const link_table links(route);
+    for (const std::string& name : options.interfaces) // all of them before the first is touched
+        require_interface(links, name);
+    std::vector<attachment> out;
+    out.reserve(options.interfaces.size());
+    for (const std::string& name : options.interfaces)
+        out.emplace_back(loaded, require_interface(links, name), options.xdp, self.pins());
+    return out;
+}
+
+class process {
+public:
+    explicit process(const run_options& options);
+    ~process();
+    process(const process&) = delete;
+    process& operator=(const process&) = delete;
+
+    void run();
+    void on_event(const event& e);
+
+private:
+    void listen_to_events();
+    void every_second();
+    void keep_keys();
+    void show_rates(const totals& now);
+    void reply_lost(u32 ifindex);
+    void prove_transmission();
+    void stop();
+    void wait_for_outstanding(u64 until_ms);
+    [[nodiscard]] nlohmann::json status() const;
+    [[nodiscard]] totals counts() const { return read_totals(programs_.adaptor.map("counters")); }
+
+    asio::io_context io_;
+    run_options options_;
+    instance self_;
+    descriptor lock_;
+    programs programs_;
+    settings settings_;
+    keyring keys_;
+    u64 epoch_ = 0;
+    std::vector<descriptor> traces_;
+    std::vector<attachment> attachments_;
+    adviser adviser_;
+    std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_{nullptr, ring_buffer__free};
+    asio::posix::stream_descriptor events_readable_{io_};
+    asio::signal_set signals_{io_, SIGINT, SIGTERM};
+    asio::steady_timer second_{io_};
+    asio::steady_timer farewell_{io_};
+    std::unique_ptr<status_server> server_;
+    totals last_{};
+    u64 last_answered_ms_ = 0;
+};
+
+int take_event(void* to, void* data, size_t size) {
+    if (size == sizeof(event))
+        static_cast<process*>(to)->on_event(*static_cast<const event*>(data));
+    return 0;
+}
+
+process::process(const run_options& options)
+    : options_(options), self_(instance_here(options.instance)), lock_(lock_instance(self_)), settings_(first_settings(self_)),
+      keys_(load_or_make_secret(self_.directory() / "secret"), options.key_rotation_seconds),
+      adviser_(io_, programs_, settings_, options.instance) {
+    programs_.write(settings_);
+    keep_keys();
+    traces_ = trace(programs_);
+    attachments_ = attach(programs_, options, self_);
+}
+
+process::~process() {
+    attachments_.clear();
+    std::error_code ignored;
+    std::filesystem::remove_all(self_.pins(), ignored);
+}
+
+void process::listen_to_events() {
+    events_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
+        if (error)
+            return;
+        ring_buffer__consume(events_.get());
+        listen_to_events();
+    });
+}
+
+void process::run() {
+    events_.reset(ring_buffer__new(programs_.adaptor.map("events"), take_event, this, nullptr));
+    if (events_ == nullptr)
+        fail("cannot read the datapath's events: {}", std::strerror(errno));
+    events_readable_.assign(dup(ring_buffer__epoll_fd(events_.get())));
+    prove_transmission();
+    for (const attachment& a : attachments_)
+        fmt::print("{}: XDP {}\n", a.interface(), name_of(a.mode()));
+    std::vector<u32> interfaces;
+    for (const attachment& a : attachments_)
+        interfaces.push_back(a.ifindex());
+    adviser_.start(interfaces);
+    server_ = std::make_unique<status_server>(io_, self_.socket(), [this] { return status(); });
+    listen_to_events();
+    signals_.async_wait([this](std::error_code error, int) {
+        if (!error)
+            stop();
+    });
+    every_second();
+    fmt::print("ready\n");
+    std::fflush(stdout);
+    sd_notify(0, "READY=1");
+    io_.run();
+}
+
+void process::on_event(const event& e) {
+    switch (e.kind) {
+    case event_kind::rehearsal_wanted:
+        return adviser_.rehearsal_wanted(e);
+    case event_kind::listeners_changed:
+        return adviser_.listeners_changed();
+    case event_kind::handoff_refused:
+        return adviser_.handoff_refused(e.where);
+    case event_kind::reply_lost:
+        return reply_lost(e.where.ifindex);
+    }
+}
+
+void process::keep_keys() {
+    const u64 now = wall_clock_seconds();
+    if (keys_.epoch(now) == epoch_)
+        return;
+    epoch_ = keys_.epoch(now);
+    programs_.write(keys_.at(now));
+}
+
+// The driver takes our replies and loses them (a veth whose other end takes no XDP frames): generic mode sends through the
+// stack's own queue.
+void process::reply_lost(u32 ifindex) {
+    for (attachment& a : attachments_) {
+        if (a.ifindex() != ifindex || a.mode() == xdp_mode::generic)
+            continue;
+        if (options_.xdp == xdp_wish::native)
+            fail("{}: in native mode its driver loses what XDP sends back (on a veth: the other end takes no XDP frames); use "
+                 "--xdp auto or generic",
+                 a.interface());
+        spdlog::warn("{}: its driver loses what XDP sends back in native mode; generic mode from now on", a.interface());
+        a.step_back();
+    }
+}
+
+// A frame to nobody, before the first peer's: what the driver does with it, the tracepoints tell.
+void process::prove_transmission() {
+    for (const attachment& a : attachments_)
+        if (a.mode() == xdp_mode::native)
+            try_transmission(programs_, a.ifindex());
+    ring_buffer__consume(events_.get());
+}
+
+void process::every_second() {
+    second_.expires_after(seconds(1));
+    second_.async_wait([this](std::error_code error) {
+        if (error)
+            return;
+        keep_keys();
+        show_rates(counts());
+        every_second();
+    });
+}
+
+void process::show_rates(const totals& now) {
+    const auto grown = [&](reason why) { return of(now, why) - of(last_, why); };
+    if (grown(reason::syn_answered) != 0)
+        last_answered_ms_ = adaptor_clock_ms();
+    if (isatty(STDOUT_FILENO) != 0) {
+        fmt::print("\r\033[K{} SYN/s answered, {} connections/s admitted, {} bad cookies/s", grown(reason::syn_answered),
+                   grown(reason::admitted), grown(reason::cookie_invalid));
+        std::fflush(stdout);
+    }
+    last_ = now;
+}
+
+// Stop answering, let the handshakes under way finish, then go.
+void process::stop() {
+    sd_notify(0, "STOPPING=1");
+    if (isatty(STDOUT_FILENO) != 0)
+        fmt::print("\n");
+    settings_.answering = 0;
+    programs_.write(settings_);
+    show_rates(counts());
+    adviser_.stop();
+    second_.cancel();
+    wait_for_outstanding(last_answered_ms_ == 0 ? 0 : last_answered_ms_ + longest_farewell_ms);
+}
+
+void process::wait_for_outstanding(u64 until_ms) {
+    if (adaptor_clock_ms() >= until_ms) {
+        io_.stop();
+        return;
+    }
+    farewell_.expires_after(milliseconds(50));
+    farewell_.async_wait([this, until_ms](std::error_code) { wait_for_outstanding(until_ms); });
+}
+
+nlohmann::json process::status() const {
+    const u64 now = wall_clock_seconds();
+    const totals sums = counts();
+    return describe({self_, attachments_, adviser_.book(), sums, now - epoch_ * keys_.epoch_seconds(), keys_.epoch_seconds(),
+                     adaptor_clock_ms(), settings_.answering != 0});
+}
+
+} // namespace
+
+void run(const run_options& options) {
+    require_privilege();
+    require_kernel();
+    require_syncookies();
+    require_pin_room();
+    close_to_onlookers();
+    process(options).run();
+}
+
+} // namespace vestibule

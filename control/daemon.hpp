@@ -1,0 +1,21 @@
+// The control process: wires the parts together, and runs until it is told to stop.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/attachment.hpp"
+
+namespace vestibule {
+
+struct run_options {
+    std::vector<std::string> interfaces;
+    xdp_wish xdp = xdp_wish::automatic;
+    std::string instance = "default";
+    u64 key_rotation_seconds = 32;
+};
+
+// Returns when SIGINT or SIGTERM came and everything is detached. Throws failure, with nothing left attached.
+void run(const run_options& options);
+
+} // namespace vestibule

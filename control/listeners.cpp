@@ -1,0 +1,57 @@
+#include "control/listeners.hpp"
+
+#include <cstring>
+
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "control/text.hpp"
+
+namespace vestibule {
+
+namespace {
+
+bool any(const address& a) {
+    return a.word[0] == be32{} && a.word[1] == be32{} && a.word[3] == be32{} &&
+           (a.word[2] == be32{} || a.word[2] == mapped_prefix);
+}
+
+listening read_socket(const nlmsghdr& message) {
+    const auto* d = static_cast<const inet_diag_msg*>(mnl_nlmsg_get_payload(&message));
+    listening l{};
+    l.local = address_from(d->idiag_family, d->id.idiag_src);
+    l.port = be16{d->id.idiag_sport};
+    l.v6 = d->idiag_family == AF_INET6;
+    if (const nlattr* a = attribute<inet_diag_msg>(message, INET_DIAG_SKV6ONLY))
+        l.v6_only = mnl_attr_get_u8(a) != 0;
+    l.queue_full = d->idiag_rqueue > d->idiag_wqueue;
+    return l;
+}
+
+void dump(netlink& diagnosis, u8 family, std::vector<listening>& out) {
+    request r(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+    auto& head = r.extra<inet_diag_req_v2>();
+    head.sdiag_family = family;
+    head.sdiag_protocol = IPPROTO_TCP;
+    head.idiag_states = 1U << TCP_LISTEN;
+    diagnosis.ask(r.header(), [&](const nlmsghdr& m) { out.push_back(read_socket(m)); });
+}
+
+} // namespace
+
+std::vector<listening> listening_sockets(netlink& diagnosis) {
+    std::vector<listening> out;
+    dump(diagnosis, AF_INET, out);
+    dump(diagnosis, AF_INET6, out);
+    return out;
+}
+
+bool covers(const listening& l, const address& local) {
+    if (any(l.local))
+        return is_v4(local) ? !l.v6_only : l.v6;
+    return same(l.local, local);
+}
+
+} // namespace vestibule

@@ -1,0 +1,37 @@
+// Who can be spoken for in a rehearsal: addresses of this host, its neighbours, and the way back to a source.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "control/links.hpp"
+
+namespace vestibule {
+
+struct local_address {
+    address ip;
+    u32 ifindex;
+    bool link_local;
+};
+
+struct neighbour {
+    address ip;
+    u32 ifindex;
+    link_address link;
+};
+
+// The way the host would take to `source` from `local`.
+struct way_back {
+    u32 ifindex;
+    address next_hop;
+};
+
+std::vector<local_address> local_addresses(netlink& route);
+
+// Neighbours whose link address is known and not given up.
+std::vector<neighbour> neighbours(netlink& route);
+
+// Empty: no route, or one that discards.
+std::optional<way_back> route_to(netlink& route, const address& source, const address& local);
+
+} // namespace vestibule

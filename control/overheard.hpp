@@ -1,0 +1,31 @@
+// What the host's stack wanted to say in a rehearsal, read out of the frames it did not get to send.
+#pragma once
+
+#include <optional>
+
+#include "bpf/rehearsal.hpp"
+#include "engine/options.hpp"
+
+namespace vestibule {
+
+enum class speech : u8 {
+    agrees,  // a SYN-ACK
+    resets,  // an RST
+    rejects, // an ICMP error
+};
+
+struct utterance {
+    speech kind;
+    u32 ifindex;     // where it would have left
+    u32 socket_port; // local port of the socket that spoke; 0: none known
+    segment said;    // resets, agrees
+    offer options;   // agrees
+    u8 hop_limit;
+    u8 traffic_class;
+    bool dont_fragment;
+    bool flow_label;
+};
+
+utterance understand(overheard& o);
+
+} // namespace vestibule

@@ -1,0 +1,74 @@
+#include "control/packet_filter.hpp"
+
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "control/failure.hpp"
+
+namespace vestibule {
+
+namespace {
+
+// The older iptables keeps its own list of tables in use.
+bool legacy_nat(const char* file) {
+    std::ifstream names(file);
+    std::string name;
+    while (std::getline(names, name))
+        if (name == "nat")
+            return true;
+    return false;
+}
+
+bool is_nat_chain(const nlohmann::json& item) {
+    return item.contains("chain") && item["chain"].value("type", "") == "nat";
+}
+
+} // namespace
+
+packet_filter::packet_filter(std::string table, u32 mark)
+    : nft_(nft_ctx_new(NFT_CTX_DEFAULT)), table_(std::move(table)), mark_(mark) {
+    if (nft_ == nullptr)
+        fail("cannot talk to nftables");
+    nft_ctx_buffer_output(nft_.get());
+    nft_ctx_buffer_error(nft_.get());
+    nft_ctx_output_set_flags(nft_.get(), NFT_CTX_OUTPUT_JSON);
+}
+
+packet_filter::~packet_filter() {
+    withdraw();
+}
+
+bool packet_filter::run(const std::string& command) const {
+    return nft_run_cmd_from_buffer(nft_.get(), command.c_str()) == 0;
+}
+
+bool packet_filter::has_nat() const {
+    if (legacy_nat("/proc/self/net/ip_tables_names") || legacy_nat("/proc/self/net/ip6_tables_names"))
+        return true;
+    if (!run("list chains"))
+        return false; // no nftables in this kernel: no NAT by them
+    const auto chains = nlohmann::json::parse(nft_ctx_get_output_buffer(nft_.get()), nullptr, false);
+    if (chains.is_discarded() || !chains.contains("nftables"))
+        return false;
+    for (const auto& item : chains["nftables"])
+        if (is_nat_chain(item))
+            return true;
+    return false;
+}
+
+void packet_filter::let_marked_pass_untracked() {
+    if (placed_)
+        return;
+    const std::string rule = fmt::format("add table inet {0}; delete table inet {0}; table inet {0} {{ chain prerouting {{ type filter hook "
+                                         "prerouting priority raw; meta mark {1} notrack meta mark set 0; }} }}",
+                                         table_, mark_);
+    placed_ = run(rule);
+}
+
+void packet_filter::withdraw() {
+    if (placed_)
+        placed_ = !run("delete table inet " + table_);
+}
+
+} // namespace vestibule

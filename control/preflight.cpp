@@ -1,0 +1,100 @@
+#include "control/preflight.hpp"
+
+#include <linux/ethtool.h>
+#include <linux/magic.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+#include <bpf/btf.h>
+
+#include "control/descriptor.hpp"
+#include "control/failure.hpp"
+
+namespace vestibule {
+
+namespace {
+
+bool strips_vlan_tags(const std::string& interface) {
+    const descriptor s(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ethtool_value value{};
+    value.cmd = ETHTOOL_GFLAGS;
+    ifreq request{};
+    std::strncpy(request.ifr_name, interface.c_str(), IFNAMSIZ - 1);
+    request.ifr_data = reinterpret_cast<char*>(&value);
+    return ioctl(s.get(), SIOCETHTOOL, &request) == 0 && (value.data & ETH_FLAG_RXVLAN) != 0;
+}
+
+std::string kernel_release() {
+    utsname name{};
+    uname(&name);
+    return name.release;
+}
+
+} // namespace
+
+void require_privilege() {
+    if (geteuid() != 0)
+        fail("this needs root (it attaches programs to interfaces): run it with sudo, or as a system service");
+}
+
+void require_kernel() {
+    const std::unique_ptr<btf, decltype(&btf__free)> types(btf__load_vmlinux_btf(), btf__free);
+    if (types == nullptr ||
+        btf__find_by_name_kind(types.get(), "bpf_sk_assign_tcp_reqsk", BTF_KIND_FUNC) < 0)
+        fail("this kernel ({}) cannot take over connections: Linux 6.9 or later with BTF is needed (the kernel function "
+             "bpf_sk_assign_tcp_reqsk is missing); install a newer kernel",
+             kernel_release());
+}
+
+void require_syncookies() {
+    std::ifstream file("/proc/sys/net/ipv4/tcp_syncookies");
+    int value = 0;
+    if (file >> value && value == 0)
+        fail("net.ipv4.tcp_syncookies is 0, and the kernel then refuses handed-over connections: set it to 1 (sysctl -w "
+             "net.ipv4.tcp_syncookies=1)");
+}
+
+void require_pin_room() {
+    constexpr auto path = "/sys/fs/bpf";
+    struct statfs s {};
+    if (statfs(path, &s) == 0 && static_cast<unsigned long>(s.f_type) == BPF_FS_MAGIC)
+        return;
+    if (mount("bpf", path, "bpf", 0, "mode=0700") != 0)
+        fail("cannot mount the BPF file system at {}: {}", path, std::strerror(errno));
+}
+
+const link& require_interface(const link_table& links, const std::string& name) {
+    const link* l = links.by_name(name);
+    if (l == nullptr)
+        fail("{}: no such interface here: 'ip link' lists those of this network namespace", name);
+    if (l->loopback)
+        fail("{}: a loopback interface has no peers to answer: name the interface that the network is on", name);
+    if (!l->up)
+        fail("{0}: the interface is down: bring it up first (ip link set dev {0} up)", name);
+    if (links.has_vlan_on(l->index) && strips_vlan_tags(name))
+        fail("{0}: VLAN interfaces stand on it and its driver strips the tags before XDP sees them, so answers would leave on "
+             "the wrong VLAN: turn that off (ethtool -K {0} rxvlan off)",
+             name);
+    return *l;
+}
+
+void close_to_onlookers() {
+    const rlimit none{0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
+} // namespace vestibule

@@ -1,0 +1,30 @@
+// The datapath's counters, summed over processors, with the names and help of abi/reason.def.
+#pragma once
+
+#include <array>
+
+#include "abi/reason.hpp"
+
+namespace vestibule {
+
+struct reason_text {
+    const char* name;
+    const char* help;
+};
+
+inline constexpr std::array<reason_text, reason_count> reason_texts = {{
+#define REASON(name, help) {#name, help},
+#include "abi/reason.def"
+#undef REASON
+}};
+
+using totals = std::array<u64, reason_count>;
+
+// `map` is the descriptor of the counters map. Throws std::system_error when it cannot be read.
+totals read_totals(int map);
+
+inline u64 of(const totals& t, reason why) {
+    return t.at(static_cast<std::size_t>(why));
+}
+
+} // namespace vestibule
