@@ -39,7 +39,7 @@ BPF_INLINE void swap_links(u8* frame) {
 } // namespace
 
 extern "C" {
-SEC("xdp") int bare_tx(xdp_md* ctx) {
+SEC("xdp.frags") int bare_tx(xdp_md* ctx) {
     u8* frame = reinterpret_cast<u8*>(static_cast<unsigned long>(ctx->data));
     const u8* end = reinterpret_cast<u8*>(static_cast<unsigned long>(ctx->data_end));
     count* c = at(returned, 0U);
@@ -49,5 +49,5 @@ SEC("xdp") int bare_tx(xdp_md* ctx) {
     ++c->frames;
     return XDP_TX;
 }
-SEC("license") char LICENSE[] = "GPL";
+const char dual_license[] SEC("license") = "Dual BSD/GPL";
 }

@@ -149,5 +149,5 @@ SEC("xdp") int syn_v6(xdp_md* ctx) {
 SEC("xdp") int syn_v6_no_timestamps(xdp_md* ctx) {
     return forge<vestibule::lab::ipv6_bytes, false>(ctx);
 }
-SEC("license") char LICENSE[] = "GPL";
+const char dual_license[] SEC("license") = "Dual BSD/GPL";
 }

@@ -6,5 +6,5 @@ extern "C" {
 SEC("xdp.frags") int pass_all(xdp_md* ctx [[maybe_unused]]) {
     return XDP_PASS;
 }
-SEC("license") char LICENSE[] = "GPL";
+const char dual_license[] SEC("license") = "Dual BSD/GPL";
 }
