@@ -32,7 +32,7 @@ BPF_INLINE bool answers_stray(const segment& s, u32 token) {
     return has(s, wire::rst) && !has(s, wire::ack) && (s.sequence == (token ^ 1) || s.sequence == (token ^ 2));
 }
 
-struct [[gnu::packed]] icmp_v4_error {
+struct ON_THE_WIRE icmp_v4_error {
     wire::ipv4 outer;
     u8 type;
     u8 code;
@@ -44,7 +44,7 @@ struct [[gnu::packed]] icmp_v4_error {
     be32 sequence;
 };
 
-struct [[gnu::packed]] icmp_v6_error {
+struct ON_THE_WIRE icmp_v6_error {
     wire::ipv6 outer;
     u8 type;
     u8 code;

@@ -19,11 +19,8 @@ ENGINE u16 folded(u64 sum) {
 ENGINE u64 sum_words(const void* first, u32 count) {
     const u8* at = static_cast<const u8*>(first);
     u64 sum = 0;
-    for (u32 i = 0; i < count; ++i) {
-        u32 word;
-        __builtin_memcpy(&word, at + 4 * i, 4);
-        sum += word;
-    }
+    for (u32 i = 0; i < count; ++i)
+        sum += read_at<u32>(at + 4 * i);
     return sum;
 }
 

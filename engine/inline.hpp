@@ -8,6 +8,35 @@
 
 namespace vestibule {
 
+// Headers stand in a frame wherever they fall. Natively they are packed, so that an access of any address is legal; the
+// BPF machine reads words at any address, and a packed header would be read byte by byte there.
+#ifdef __bpf__
+#define ON_THE_WIRE
+#else
+#define ON_THE_WIRE [[gnu::packed]]
+#endif
+
+// The Value that stands at `p`, whatever its alignment; the caller has checked that it fits.
+template <class Value>
+ENGINE Value read_at(const void* p) {
+#ifdef __bpf__
+    return *static_cast<const Value*>(p);
+#else
+    Value value;
+    __builtin_memcpy(&value, p, sizeof(Value));
+    return value;
+#endif
+}
+
+template <class Value>
+ENGINE void write_at(void* p, const Value& value) {
+#ifdef __bpf__
+    *static_cast<Value*>(p) = value;
+#else
+    __builtin_memcpy(p, &value, sizeof(Value));
+#endif
+}
+
 // Whether `bytes` bytes at `p` lie before `end`. On BPF the optimiser may not see through the comparison: it would move
 // arithmetic from one side to the other, which is the same for numbers and forbidden for packet pointers.
 ENGINE bool fits(const void* p, u64 bytes, const u8* end) {

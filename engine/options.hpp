@@ -50,11 +50,11 @@ template <class Value>
 ENGINE bool load(const u8* p, const u8* end, Value& value) {
     if (!fits(p, sizeof(Value), end))
         return false;
-    __builtin_memcpy(&value, p, sizeof(Value));
+    value = read_at<Value>(p);
     return true;
 }
 
-struct [[gnu::packed]] timestamp_pair {
+struct ON_THE_WIRE timestamp_pair {
     be32 value;
     be32 echo;
 };

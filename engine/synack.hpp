@@ -69,13 +69,17 @@ ENGINE block options(const synack& r) {
     return b;
 }
 
+// A link address, in the widest words that its place in a frame allows.
+struct ON_THE_WIRE station {
+    u16 high;
+    u16 middle;
+    u16 low;
+};
+
 ENGINE void turn_link(u8* at) {
-    auto* e = reinterpret_cast<wire::ethernet*>(at);
-    for (int i = 0; i < 6; ++i) {
-        const u8 mine = e->destination[i];
-        e->destination[i] = e->source[i];
-        e->source[i] = mine;
-    }
+    const auto mine = read_at<station>(at);
+    write_at(at, read_at<station>(at + sizeof(station)));
+    write_at(at + sizeof(station), mine);
 }
 
 ENGINE wire::tcp header(const segment& s, const synack& r, u32 option_words) {
@@ -128,14 +132,14 @@ ENGINE bool write_tcp(const frame& f, u8* at, const segment& s, const synack& r,
     head.checksum = folded(sum);
     if (!fits(at, sizeof(head), f.end))
         return false;
-    __builtin_memcpy(at, &head, sizeof(head));
+    write_at(at, head);
     at += sizeof(head);
     for (u32 i = 0; i < most_words; ++i, at += 4) {
         if (i >= b.words)
             break;
         if (!fits(at, 4, f.end))
             return false;
-        __builtin_memcpy(at, &b.word[i], 4);
+        write_at(at, b.word[i]);
     }
     return true;
 }
@@ -144,7 +148,7 @@ template <class Header>
 ENGINE bool write_header(const frame& f, u8* at, const Header& header) {
     if (!fits(at, sizeof(Header), f.end))
         return false;
-    __builtin_memcpy(at, &header, sizeof(Header));
+    write_at(at, header);
     return true;
 }
 

@@ -1,24 +1,25 @@
-// Headers as they stand in a frame. Packed, because a frame starts where the driver put it; network order throughout.
+// Headers as they stand in a frame: network order throughout.
 // Sources: IEEE 802.1Q; RFC 791; RFC 8200; RFC 9293 section 3.1.
 #pragma once
 
 #include "abi/address.hpp"
+#include "engine/inline.hpp"
 
 namespace vestibule::wire {
 
-struct [[gnu::packed]] ethernet {
+struct ON_THE_WIRE ethernet {
     u8 destination[6];
     u8 source[6];
     be16 type;
 };
 static_assert(sizeof(ethernet) == 14);
 
-struct [[gnu::packed]] vlan {
+struct ON_THE_WIRE vlan {
     be16 control; // priority 3, drop-eligible 1, identifier 12
     be16 type;
 };
 
-struct [[gnu::packed]] ipv4 {
+struct ON_THE_WIRE ipv4 {
     u8 version_length;
     u8 traffic_class;
     be16 total_length;
@@ -32,7 +33,7 @@ struct [[gnu::packed]] ipv4 {
 };
 static_assert(sizeof(ipv4) == 20);
 
-struct [[gnu::packed]] ipv6 {
+struct ON_THE_WIRE ipv6 {
     be32 version_class_flow;
     be16 payload_length;
     u8 next_header;
@@ -42,7 +43,7 @@ struct [[gnu::packed]] ipv6 {
 };
 static_assert(sizeof(ipv6) == 40);
 
-struct [[gnu::packed]] extension {
+struct ON_THE_WIRE extension {
     u8 next_header;
     u8 length; // in units of 8 bytes, the first not counted
     u16 first;
@@ -50,7 +51,7 @@ struct [[gnu::packed]] extension {
 };
 static_assert(sizeof(extension) == 8);
 
-struct [[gnu::packed]] tcp {
+struct ON_THE_WIRE tcp {
     be16 source_port;
     be16 destination_port;
     be32 sequence;
