@@ -23,7 +23,7 @@ struct request {
     std::string sources;
     bool no_timestamps = false;
     limits within{};
-    int cpu = -1;
+    std::optional<int> cpu;
 };
 
 void describe_frames(CLI::App& app, request& r) {
@@ -41,7 +41,7 @@ void describe_limits(CLI::App& app, request& r) {
     app.add_option("--count", r.within.count, "stop after so many SYNs");
     app.add_option_function<double>(
            "--seconds", [&r](double s) { r.within.seconds = std::chrono::duration<double>(s); }, "stop after so long")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(0.001, 1e6));
     app.add_option("--pin-cpu", r.cpu, "run on this CPU");
 }
 
@@ -58,6 +58,14 @@ prefix sources_of(const request& r, bool v4) {
     return result;
 }
 
+sigset_t stop_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
 void run_on(int cpu) {
     cpu_set_t only;
     CPU_ZERO(&only);
@@ -66,12 +74,12 @@ void run_on(int cpu) {
         throw std::runtime_error("cannot run on CPU " + std::to_string(cpu));
 }
 
-sigset_t stop_signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    return set;
+// Before there are threads: they inherit both.
+void prepare_process(std::optional<int> cpu) {
+    const sigset_t awaited = stop_signals();
+    sigprocmask(SIG_BLOCK, &awaited, nullptr);
+    if (cpu)
+        run_on(*cpu);
 }
 
 bool told_to_stop_within(std::chrono::nanoseconds time) {
@@ -92,20 +100,28 @@ std::chrono::duration<double> flood(const generator& from, const limits& within,
     return std::min(stopped, end) - start;
 }
 
+prefix destination_of(const request& r) {
+    const prefix result = parse_prefix(r.destination);
+    if (result.mask != words{})
+        throw std::runtime_error("--destination is one address, not a prefix");
+    return result;
+}
+
+drafted draft(const request& r, const prefix& destination) {
+    const target to{find_interface(r.interface), parse_link_address(r.destination_link), destination, r.port};
+    return draft(to, sources_of(r, destination.v4), !r.no_timestamps);
+}
+
 void run(const request& r) {
     check(r);
-    const prefix destination = parse_prefix(r.destination);
-    const target to{find_interface(r.interface), parse_link_address(r.destination_link), destination, r.port};
-    if (r.cpu >= 0)
-        run_on(r.cpu);
-    const sigset_t handled_here = stop_signals();
-    pthread_sigmask(SIG_BLOCK, &handled_here, nullptr);
-    drafted frames = draft(to, sources_of(r, destination.v4), !r.no_timestamps);
+    const prefix destination = destination_of(r);
+    drafted frames = draft(r, destination);
+    generator from(destination.v4, !r.no_timestamps);
+    const u32 dropped_before = dropped_frames(r.interface);
     const auto start = clock::now();
     frames.plan.frames_per_sec = paced_in_kernel(r.within) ? r.within.rate : 0;
     frames.plan.start_ns = static_cast<u64>(start.time_since_epoch().count());
-    const generator from(frames, destination.v4, !r.no_timestamps);
-    const u32 dropped_before = dropped_frames(r.interface);
+    from.follow(frames);
     const auto took = flood(from, r.within, start);
     std::cout << "{\"sent\": " << from.sent() << ", \"dropped\": " << dropped_frames(r.interface) - dropped_before
               << ", \"seconds\": " << took.count() << "}\n";
@@ -121,6 +137,7 @@ int main(int argc, char** argv) {
     libbpf_set_print(nullptr);
     try {
         app.parse(argc, argv);
+        prepare_process(r.cpu);
         run(r);
         return 0;
     } catch (const CLI::CallForHelp& help) {

@@ -30,18 +30,20 @@ void generator::unload::operator()(flood_bpf* loaded) const {
     flood_bpf::destroy(loaded);
 }
 
-generator::generator(const drafted& frames, bool v4, bool timestamps)
-    : programs_(flood_bpf::open_and_load()), frame_bytes_(frames.frame_bytes) {
+generator::generator(bool v4, bool timestamps) : programs_(flood_bpf::open_and_load()) {
     if (!programs_)
         refuse("cannot load the flood program", errno);
-    const u32 only = 0;
-    const int map = bpf_map__fd(programs_->maps.plans);
-    if (bpf_map_update_elem(map, &only, &frames.plan, BPF_ANY) != 0)
-        refuse("cannot hand the plan to the flood program", errno);
     program_ = bpf_program__fd(choose(*programs_, v4, timestamps));
 }
 
 generator::~generator() = default;
+
+void generator::follow(const drafted& frames) {
+    const u32 only = 0;
+    if (bpf_map_update_elem(bpf_map__fd(programs_->maps.plans), &only, &frames.plan, BPF_ANY) != 0)
+        refuse("cannot hand the plan to the flood program", errno);
+    frame_bytes_ = frames.frame_bytes;
+}
 
 void generator::send(u32 frames, u32 batch) const {
     bpf_test_run_opts options{};

@@ -11,9 +11,11 @@ namespace vestibule::lab {
 
 class generator {
 public:
-    // Throws std::runtime_error when the kernel refuses.
-    generator(const drafted& frames, bool v4, bool timestamps);
+    // Throws std::runtime_error when the kernel refuses; so do the others.
+    generator(bool v4, bool timestamps);
     ~generator();
+
+    void follow(const drafted& frames);
 
     // Returns when all frames were sent, or earlier when a signal interrupts. `batch` frames at a time are handed to the
     // interface; nothing else runs on this CPU meanwhile.
@@ -26,7 +28,7 @@ private:
     };
     std::unique_ptr<flood_bpf, unload> programs_;
     std::array<u8, sizeof(plan::frame)> input_{};
-    u32 frame_bytes_;
+    u32 frame_bytes_ = 0;
     int program_;
 };
 

@@ -30,6 +30,7 @@ static_assert(sizeof(plan) == 160);
 
 struct progress {
     u64 frames;
+    u64 last_ns; // monotonic clock; kept where frames are paced
 };
 
 } // namespace vestibule::lab
