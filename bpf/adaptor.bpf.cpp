@@ -15,11 +15,18 @@ struct asking {
 
 // Endpoints whose rehearsal was asked for, so that a flood asks once a second and not a million times.
 constexpr u64 ask_again_ms = 1000;
+constexpr u64 most_asked_a_second = 200; // on each processor
+
+struct budget {
+    u64 since_ms;
+    u64 spent;
+};
 
 } // namespace
 
 extern "C" {
 bpf::map<BPF_MAP_TYPE_LRU_HASH, endpoint, asking, 4096> asked SEC(".maps");
+bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, budget, 1> asking_budget SEC(".maps");
 }
 
 namespace {
@@ -32,7 +39,11 @@ BPF_INLINE frame frame_of(xdp_md* ctx) {
 
 // Functions of their own, so that the verifier walks headers and options once and not once for every way on from there.
 extern "C" [[gnu::noinline]] int read_segment(xdp_md* ctx, segment* s) {
-    return s != nullptr ? static_cast<int>(parse(frame_of(ctx), *s)) : 0;
+    if (s == nullptr)
+        return static_cast<int>(shape::other);
+    frame f = frame_of(ctx);
+    f.beyond = static_cast<u32>(bpf::frame_length(ctx) - static_cast<u64>(f.end - f.begin));
+    return static_cast<int>(parse(f, *s));
 }
 
 extern "C" [[gnu::noinline]] int read_offer(xdp_md* ctx, const segment* s, offer* o) {
@@ -63,10 +74,24 @@ struct port {
     }
 };
 
+// A wildcard listener is found for any destination, be it this host's or not: traffic in transit could ask without end.
+BPF_INLINE bool within_budget(u64 now_ms) {
+    budget* b = bpf::at(asking_budget, u32{0});
+    if (b == nullptr)
+        return false;
+    if (now_ms - b->since_ms >= 1000) {
+        b->since_ms = now_ms;
+        b->spent = 0;
+    }
+    return b->spent++ < most_asked_a_second;
+}
+
 BPF_INLINE void ask_for_rehearsal(const frame& f, const segment& s, const circumstances& c) {
     const endpoint where = local_end(s, c.ifindex);
     const asking* before = bpf::at(asked, where);
     if (before != nullptr && c.now_ms - before->last_ms < ask_again_ms)
+        return;
+    if (!within_budget(c.now_ms))
         return;
     bpf::put(asked, where, asking{c.now_ms});
     event e{event_kind::rehearsal_wanted, {}, 0, where, s.source};

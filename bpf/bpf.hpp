@@ -70,6 +70,10 @@ BPF_INLINE long emit(ring<Bytes>& r, const void* data, u64 size) {
 BPF_INLINE long adjust_tail(xdp_md* ctx, int delta) {
     return reinterpret_cast<long (*)(xdp_md*, int)>(BPF_FUNC_xdp_adjust_tail)(ctx, delta);
 }
+// Length of the whole frame, its fragments included.
+BPF_INLINE u64 frame_length(xdp_md* ctx) {
+    return reinterpret_cast<u64 (*)(xdp_md*)>(BPF_FUNC_xdp_get_buff_len)(ctx);
+}
 BPF_INLINE long pull_data(__sk_buff* ctx, u32 length) {
     return reinterpret_cast<long (*)(__sk_buff*, u32)>(BPF_FUNC_skb_pull_data)(ctx, length);
 }

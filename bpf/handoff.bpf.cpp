@@ -55,7 +55,11 @@ BPF_INLINE frame frame_of(__sk_buff* ctx) {
 
 // Functions of their own, so that the verifier walks headers and options once and not once for every way on from there.
 extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
-    return s != nullptr ? static_cast<int>(parse(frame_of(ctx), *s)) : 0;
+    if (s == nullptr)
+        return static_cast<int>(shape::other);
+    frame f = frame_of(ctx);
+    f.beyond = ctx->len - static_cast<u32>(f.end - f.begin);
+    return static_cast<int>(parse(f, *s));
 }
 
 extern "C" [[gnu::noinline]] int read_offer(__sk_buff* ctx, const segment* s, offer* o) {
@@ -152,7 +156,7 @@ BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, con
         return {action::drop, reason::accept_queue_full};
     o = hand_over(ctx, tcp, s, e, now_ns);
     if (p.found != nullptr) {
-        if (p.found->form == handoff_form::untracked)
+        if (o.act == action::admit && p.found->form == handoff_form::untracked)
             ctx->mark = set.untracked_mark;
         bpf::watch(s, local_end(s, c.ifindex), *p.found, now_ns);
     }

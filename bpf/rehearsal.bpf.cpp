@@ -111,7 +111,11 @@ BPF_INLINE void report(__sk_buff* ctx) {
 } // namespace
 
 extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
-    return s != nullptr ? static_cast<int>(parse(frame_of(ctx), *s)) : 0;
+    if (s == nullptr)
+        return static_cast<int>(shape::other);
+    frame f = frame_of(ctx);
+    f.beyond = ctx->len - static_cast<u32>(f.end - f.begin);
+    return static_cast<int>(parse(f, *s));
 }
 
 extern "C" SEC("tc") int overhear(__sk_buff* ctx) {
@@ -146,7 +150,7 @@ extern "C" SEC("xdp") int inject(xdp_md* ctx) {
 }
 
 // A frame as XDP sends replies, to see whether the driver sends at all.
-extern "C" SEC("xdp") int reflect(xdp_md*) {
+extern "C" SEC("xdp") int reflect([[maybe_unused]] xdp_md* ctx) {
     return XDP_TX;
 }
 

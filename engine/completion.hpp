@@ -36,7 +36,8 @@ ENGINE u16 mss_for(const segment& s, const memo& m, const listener& l) {
     return l.most_mss != 0 && most < offered ? most : offered;
 }
 
-ENGINE established record(const segment& s, const offer& o, const memo& m, u8 shift, u16 mss, u32 clock_now) {
+// `clock_now` is where the local timestamp clock stands; null: timestamps are not in force.
+ENGINE established record(const segment& s, const offer& o, const memo& m, u8 shift, u16 mss, const u32* clock_now) {
     established e{};
     e.peer = s.source;
     e.local = s.destination;
@@ -44,14 +45,16 @@ ENGINE established record(const segment& s, const offer& o, const memo& m, u8 sh
     e.local_port = s.destination_port;
     e.peer_isn = s.sequence - 1;
     e.local_isn = s.acknowledgment - 1;
-    e.timestamp_now = clock_now;
-    e.peer_timestamp = o.timestamp;
+    if (clock_now != nullptr) {
+        e.timestamps = 1;
+        e.timestamp_now = *clock_now;
+        e.peer_timestamp = o.timestamp;
+    }
     e.mss = mss;
     e.window_scale = m.shift != no_shift;
     e.peer_shift = e.window_scale != 0 ? m.shift : u8{0};
     e.local_shift = e.window_scale != 0 ? shift : u8{0};
     e.sack = m.sack;
-    e.timestamps = offers(o, offers_timestamps);
     e.ecn = m.ecn;
     return e;
 }
@@ -69,7 +72,7 @@ ENGINE outcome judge_completion(const segment& s, const offer& o, const listener
     const answer* a = port.answer_for(local_end(s, c.ifindex));
     if (a == nullptr || a->state != service::served)
         return passed(reason::not_served);
-    const bool timestamps = offers(o, offers_timestamps);
+    const bool timestamps = offers(o, offers_timestamps) && attempts::agrees(a->with_timestamps, allows_timestamps);
     const promise& p = attempts::promise_for(*a, timestamps);
     const u32 clock_now = timestamps ? timestamp_clock(c.keys.clock, s, c.now_ms) : 0;
     const bool in_time = !timestamps || young(clock_now, o.timestamp_echo);
@@ -79,7 +82,7 @@ ENGINE outcome judge_completion(const segment& s, const offer& o, const listener
         return timestamps && in_time ? attempts::dropped(reason::first_segments_lost) : passed(reason::cookie_invalid);
     if (l.waits_for_data && s.payload_length == 0)
         return attempts::dropped(reason::accept_deferred);
-    e = record(s, o, m, shift, mss_for(s, m, l), clock_now);
+    e = record(s, o, m, shift, mss_for(s, m, l), timestamps ? &clock_now : nullptr);
     return {action::admit, reason::admitted};
 }
 

@@ -158,6 +158,8 @@ ENGINE shape tcp(const frame& f, const cursor& c, segment& s, u32 left) {
     if (!fits(t, sizeof(*t), f.end) || left < sizeof(wire::tcp))
         return shape::malformed;
     const u32 length = (t->offset_reserved >> 4) * 4U;
+    if (c.at + left > length_of(f)) // the packet claims more than has come
+        return shape::malformed;
     if (length < sizeof(wire::tcp) || (length > left && !s.fragmented))
         return shape::malformed;
     s.source_port = t->source_port;

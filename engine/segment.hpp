@@ -7,11 +7,17 @@
 
 namespace vestibule {
 
-// The bytes of one frame that may be read directly. The end is what the verifier and the fuzzer hold every access against.
+// The bytes of one frame that may be read directly, `begin` up to `end`, against which the verifier and the fuzzer hold
+// every access; `beyond` more bytes of it lie elsewhere (fragments of a jumbo frame, pages of a socket buffer).
 struct frame {
     u8* begin;
     u8* end;
+    u32 beyond = 0;
 };
+
+ENGINE u64 length_of(const frame& f) {
+    return static_cast<u64>(f.end - f.begin) + f.beyond;
+}
 
 // The furthest offset into a frame that is ever read: the longest walk through IPv6 extension headers ends before it.
 constexpr u32 furthest = 0x7fff;
