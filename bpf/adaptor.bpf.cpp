@@ -15,6 +15,8 @@ struct asking {
 
 // Endpoints whose rehearsal was asked for, so that a flood asks once a second and not a million times.
 constexpr u64 ask_again_ms = 1000;
+
+constexpr u32 mss_option = 4;
 constexpr u64 most_asked_a_second = 200; // on each processor
 
 struct budget {
@@ -32,7 +34,8 @@ bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, budget, 1> asking_budget SEC(".maps");
 namespace {
 
 BPF_INLINE frame frame_of(xdp_md* ctx) {
-    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
+    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)),
+            reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
 }
 
 } // namespace
@@ -100,10 +103,25 @@ BPF_INLINE void ask_for_rehearsal(const frame& f, const segment& s, const circum
     bpf::emit(events, &e, sizeof(e));
 }
 
-// Turns the frame into the reply. What the frame loses or gains in length is at its tail.
+// The one reply longer than its SYN names an MSS where the SYN named none. There is always room at the head; at the tail a
+// veth may have none. The link header moves up.
+BPF_INLINE bool grow(xdp_md* ctx) {
+    constexpr u32 longest_link = sizeof(wire::ethernet) + 2 * sizeof(wire::vlan);
+    if (bpf::adjust_head(ctx, -static_cast<int>(mss_option)) != 0)
+        return false;
+    const frame f = frame_of(ctx);
+    if (!fits(f.begin, mss_option + longest_link, f.end))
+        return false;
+    u8 link[longest_link];
+    __builtin_memcpy(link, f.begin + mss_option, sizeof(link));
+    __builtin_memcpy(f.begin, link, sizeof(link));
+    return true;
+}
+
+// Turns the frame into the reply.
 BPF_INLINE bool send_back(xdp_md* ctx, const frame& f, const segment& s, const synack& r) {
     const int change = static_cast<int>(reply_length(s, r)) - static_cast<int>(f.end - f.begin);
-    if (change != 0 && bpf::adjust_tail(ctx, change) != 0)
+    if (change == static_cast<int>(mss_option) ? !grow(ctx) : change != 0 && bpf::adjust_tail(ctx, change) != 0)
         return false;
     return write_synack(frame_of(ctx), s, r);
 }

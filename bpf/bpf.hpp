@@ -48,7 +48,7 @@ BPF_INLINE Value* at(map<Type, Key, Value, Entries, Flags>& m, const Key& key) {
 template <class Key, class Value, u32 Type, u32 Entries, u32 Flags>
 BPF_INLINE long put(map<Type, Key, Value, Entries, Flags>& m, const Key& key, const Value& value, u64 flags = BPF_ANY) {
     return reinterpret_cast<long (*)(void*, const void*, const void*, u64)>(BPF_FUNC_map_update_elem)(&m, &key, &value,
-                                                                                                     flags);
+                                                                                                      flags);
 }
 
 BPF_INLINE u64 ktime_ns() {
@@ -69,6 +69,9 @@ BPF_INLINE long emit(ring<Bytes>& r, const void* data, u64 size) {
 
 BPF_INLINE long adjust_tail(xdp_md* ctx, int delta) {
     return reinterpret_cast<long (*)(xdp_md*, int)>(BPF_FUNC_xdp_adjust_tail)(ctx, delta);
+}
+BPF_INLINE long adjust_head(xdp_md* ctx, int delta) {
+    return reinterpret_cast<long (*)(xdp_md*, int)>(BPF_FUNC_xdp_adjust_head)(ctx, delta);
 }
 // Length of the whole frame, its fragments included.
 BPF_INLINE u64 frame_length(xdp_md* ctx) {
