@@ -15,8 +15,6 @@ struct asking {
 
 // Endpoints whose rehearsal was asked for, so that a flood asks once a second and not a million times.
 constexpr u64 ask_again_ms = 1000;
-
-constexpr u32 mss_option = 4;
 constexpr u64 most_asked_a_second = 200; // on each processor
 
 struct budget {
@@ -102,6 +100,8 @@ BPF_INLINE void ask_for_rehearsal(const frame& f, const segment& s, const circum
         __builtin_memcpy(e.link, f.begin + 6, 6);
     bpf::emit(events, &e, sizeof(e));
 }
+
+constexpr u32 mss_option = 4;
 
 // The one reply longer than its SYN names an MSS where the SYN named none. There is always room at the head; at the tail a
 // veth may have none. The link header moves up.
