@@ -15,10 +15,10 @@ struct established {
     u32 local_isn;     // ISS of RFC 9293: the cookie
     u32 timestamp_now; // the local timestamp clock at this moment, so that the echo of it yields the true round-trip time
     u32 peer_timestamp;
-    u16 mss;          // what the peer can receive
-    u8 peer_shift;    // SND.WIND.SHIFT, 0..14
-    u8 local_shift;   // RCV.WIND.SHIFT, 0..14
-    u8 window_scale;  // the four below are 0 or 1
+    u16 mss;         // what the peer can receive
+    u8 peer_shift;   // SND.WIND.SHIFT, 0..14
+    u8 local_shift;  // RCV.WIND.SHIFT, 0..14
+    u8 window_scale; // the four below are 0 or 1
     u8 sack;
     u8 timestamps;
     u8 ecn;

@@ -6,7 +6,7 @@
 namespace vestibule {
 
 enum class event_kind : u8 {
-    rehearsal_wanted,  // a SYN came for `where`, a listener without an answer on file; `peer` sent it from link address `link`
+    rehearsal_wanted, // a SYN came for `where`, a listener without an answer on file; `peer` sent it from link address `link`
     listeners_changed, // a socket entered or left LISTEN on port where.port
     handoff_refused,   // the host's stack built no connection from the last records handed over for `where`
     reply_lost,        // the driver refused to send on where.ifindex

@@ -48,7 +48,8 @@ constexpr int next = -1; // TCX_NEXT: to the next program, then to the stack
 constexpr int shot = 2;  // TC_ACT_SHOT
 
 BPF_INLINE frame frame_of(__sk_buff* ctx) {
-    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
+    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)),
+            reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
 }
 
 } // namespace
@@ -195,7 +196,8 @@ BPF_INLINE outcome rehearse(__sk_buff* ctx, const segment& s, const settings& se
 
 BPF_INLINE outcome receive(__sk_buff* ctx) {
     const settings* set = bpf::settings();
-    constexpr u32 all_headers = 14 + 8 + 60 + 60; // longer ones (IPv6 extensions) are in the linear part or are not read
+    constexpr u32 all_headers =
+        14 + 8 + 60 + 60; // longer ones (IPv6 extensions) are in the linear part or are not read
     if (ctx->data_end - ctx->data < all_headers && ctx->data_end - ctx->data < ctx->len)
         bpf::pull_data(ctx, ctx->len < all_headers ? ctx->len : all_headers);
     segment s{};

@@ -16,7 +16,8 @@ using vestibule::u32;
 
 bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::key_ring, 1> keys SEC(".maps");
 bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::settings, 1> config SEC(".maps");
-bpf::map<BPF_MAP_TYPE_HASH, vestibule::endpoint, vestibule::answer, most_answers, BPF_F_NO_PREALLOC> answers SEC(".maps");
+bpf::map<BPF_MAP_TYPE_HASH, vestibule::endpoint, vestibule::answer, most_answers, BPF_F_NO_PREALLOC>
+    answers SEC(".maps");
 bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::tally, 1> counters SEC(".maps");
 bpf::ring<1U << 18> events SEC(".maps");
 }

@@ -1,8 +1,8 @@
 // Rehearsal: asking the host's stack what it would answer, without anybody outside noticing. `inject` puts our SYNs, RSTs
 // and stray ACKs into the stack as if they had arrived on an interface (live frames of BPF_PROG_TEST_RUN); `overhear`, at
 // TC egress for as long as that lasts, keeps the stack's answers from leaving and tells the control process of them.
-#include "bpf/maps.hpp"
 #include "bpf/rehearsal.hpp"
+#include "bpf/maps.hpp"
 #include "engine/parse.hpp"
 
 extern "C" {
@@ -20,7 +20,8 @@ constexpr int next = -1; // TCX_NEXT
 constexpr int shot = 2;  // TC_ACT_SHOT
 
 BPF_INLINE frame frame_of(__sk_buff* ctx) {
-    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
+    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)),
+            reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
 }
 
 BPF_INLINE bool answers_attempt(const segment& s, u32 token) {
@@ -143,7 +144,8 @@ extern "C" SEC("xdp") int inject(xdp_md* ctx) {
     const u32 n = c->next++;
     const rehearsal_frame* from = bpf::at(frames, n);
     auto* to = reinterpret_cast<rehearsal_frame*>(static_cast<long>(ctx->data));
-    if (from == nullptr || n >= c->count || !fits(to, sizeof(*to), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))))
+    if (from == nullptr || n >= c->count ||
+        !fits(to, sizeof(*to), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))))
         return XDP_DROP;
     __builtin_memcpy(to, from, sizeof(*to));
     return XDP_PASS;

@@ -7,8 +7,8 @@
 
 namespace bpf {
 
-using vestibule::answer;
 using vestibule::address;
+using vestibule::answer;
 using vestibule::be16;
 using vestibule::endpoint;
 using vestibule::event;

@@ -29,7 +29,8 @@ CLI::App* add_run(CLI::App& app, run_options& options) {
     static const std::map<std::string, xdp_wish> modes = {
         {"auto", xdp_wish::automatic}, {"native", xdp_wish::native}, {"generic", xdp_wish::generic}};
     CLI::App* run = app.add_subcommand("run", "meet the handshakes of every TCP listener behind the named interfaces");
-    run->add_option("--interface,-i", options.interfaces, "interface that peers come through; may be repeated")->required();
+    run->add_option("--interface,-i", options.interfaces, "interface that peers come through; may be repeated")
+        ->required();
     run->add_option("--xdp", options.xdp, "where the adaptor runs: auto, native (in the driver), generic")
         ->transform(CLI::CheckedTransformer(modes, CLI::ignore_case).description("auto|native|generic"));
     run->add_option("--instance", options.instance, "name of this instance")->capture_default_str();

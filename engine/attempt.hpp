@@ -54,8 +54,8 @@ ENGINE bool offers_ecn(const segment& s) {
 
 ENGINE memo remember(const segment& s, const offer& o, const promise& p) {
     const bool scale = offers(o, offers_window_scale) && agrees(p, allows_window_scale);
-    return {cookies::mss_index(s.v6, o.mss), scale ? static_cast<u8>(o.shift) : no_shift, offers(o, offers_sack) && agrees(p, allows_sack),
-            offers_ecn(s) && agrees(p, allows_ecn)};
+    return {cookies::mss_index(s.v6, o.mss), scale ? static_cast<u8>(o.shift) : no_shift,
+            offers(o, offers_sack) && agrees(p, allows_sack), offers_ecn(s) && agrees(p, allows_ecn)};
 }
 
 ENGINE synack compose(const segment& s, const offer& o, const answer& a, const circumstances& c) {

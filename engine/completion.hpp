@@ -17,9 +17,11 @@ ENGINE bool young(u32 clock_now, u32 echoed) {
 }
 
 // The cookie holds for the promise on file or, for a while after it changed, for the one before.
-ENGINE bool cookie_holds(const segment& s, const answer& a, const promise& p, const circumstances& c, memo& m, u8& shift) {
+ENGINE bool cookie_holds(const segment& s, const answer& a, const promise& p, const circumstances& c, memo& m,
+                         u8& shift) {
     shift = p.shift;
-    const u32 packed = ((s.acknowledgment - 1) ^ ((s.acknowledgment - 1) >> (32 - cookies::mac_bits))) & cookies::memo_mask;
+    const u32 packed =
+        ((s.acknowledgment - 1) ^ ((s.acknowledgment - 1) >> (32 - cookies::mac_bits))) & cookies::memo_mask;
     const bool scaled = cookies::unpack(packed).shift != no_shift;
     if (check_cookie(c.keys, s, scaled ? shift : u8{0}, m))
         return true;

@@ -8,11 +8,11 @@
 namespace vestibule {
 
 enum class shape : u8 {
-    tcp,           // the segment is filled in
-    other,         // not TCP over IPv4 or IPv6, or a later fragment
-    malformed,     // headers contradict their own lengths or checksum
-    deep_headers,  // more IPv6 extension headers than are walked
-    deep_tags,     // more than two VLAN tags
+    tcp,          // the segment is filled in
+    other,        // not TCP over IPv4 or IPv6, or a later fragment
+    malformed,    // headers contradict their own lengths or checksum
+    deep_headers, // more IPv6 extension headers than are walked
+    deep_tags,    // more than two VLAN tags
 };
 
 constexpr u32 most_extensions = 8;
@@ -20,7 +20,7 @@ constexpr u32 most_extensions = 8;
 namespace parsing {
 
 struct cursor {
-    u32 at;   // offset from the frame's begin
+    u32 at; // offset from the frame's begin
     be16 type;
     u8 next;
 };

@@ -42,8 +42,8 @@ struct segment {
     tags vlan;
     u8 flags;
     u8 options_length;
-    u8 ecn;          // the two ECN bits of the IP header (RFC 3168 section 5)
-    bool accurate;   // the AE bit (RFC 9768)
+    u8 ecn;        // the two ECN bits of the IP header (RFC 3168 section 5)
+    bool accurate; // the AE bit (RFC 9768)
     bool v6;
     bool fragmented; // a first fragment: addresses, ports and flags are there, nothing else may be trusted
 };

@@ -85,8 +85,15 @@ ENGINE void turn_link(u8* at) {
 ENGINE wire::tcp header(const segment& s, const synack& r, u32 option_words) {
     const u8 flags = static_cast<u8>(wire::syn | wire::ack | (r.ecn ? wire::ece : 0U));
     const u8 offset = static_cast<u8>((5 + option_words) << 4);
-    return {s.destination_port, s.source_port, network(r.isn), network(r.acknowledgment), offset, flags,
-            network(r.window),  0,             be16{}};
+    return {s.destination_port,
+            s.source_port,
+            network(r.isn),
+            network(r.acknowledgment),
+            offset,
+            flags,
+            network(r.window),
+            0,
+            be16{}};
 }
 
 // Sum of the pseudo-header's constant part: protocol and length (RFC 9293 section 3.1).
