@@ -439,13 +439,19 @@ class Stage:
             *(() if cpu is None else ("--pin-cpu", cpu)),
         ])
 
-    def pin_receive(self, ns: str, interface: str, cpu: int) -> None:
-        """Moves the receiving work of a veth interface into a kernel thread, on a CPU of its choice."""
+    def pin_receive(self, ns: str, interface: str, cpu: int, first: bool = False) -> None:
+        """Moves the receiving work of a veth interface into a kernel thread, on a CPU of the caller's choice.
+
+        As a thread it shares that CPU with others, like ksoftirqd; with `first` it goes before them, like an interrupt:
+        where others may want the CPU, a queue of 256 frames does not outlast their time slices.
+        """
         # GRO keeps the interface's receiving machinery, and so the thread, when XDP programs come and go.
         self.take_frames(ns, interface)
         if (ns, interface) not in self._receivers:
             self._receivers[ns, interface] = self._start_receiver(ns, interface)
-        command(["taskset", "-p", "-c", cpu, self._receivers[ns, interface]])
+        thread = self._receivers[ns, interface]
+        os.sched_setaffinity(thread, {cpu})
+        os.sched_setscheduler(thread, os.SCHED_FIFO if first else os.SCHED_OTHER, os.sched_param(1 if first else 0))
 
     def _start_receiver(self, ns: str, interface: str) -> int:
         # Kernel threads are named after the interface, which other stages have too: one at a time.
