@@ -17,7 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto settling = milliseconds(30);   // changes come in bursts: ask once, when they are through
+constexpr auto settling = milliseconds(30); // changes come in bursts: ask once, when they are through
 constexpr auto neighbour_wait = milliseconds(100);
 constexpr int neighbour_tries = 20;
 constexpr int period_seconds = 30;
@@ -35,7 +35,8 @@ bool covered(const std::vector<listening>& listeners, const endpoint& where) {
 
 adviser::adviser(asio::io_context& io, const programs& loaded, const settings& set, const std::string& instance_name)
     : rehearsal_(loaded, route_, set.rehearsal_token), filter_("vestibule_" + instance_name, set.untracked_mark),
-      book_(loaded.adaptor.map("answers")), route_readable_(io), filter_readable_(io), soon_(io), second_(io), again_(io) {}
+      book_(loaded.adaptor.map("answers")), route_readable_(io), filter_readable_(io), soon_(io), second_(io),
+      again_(io) {}
 
 void adviser::start(std::vector<u32> interfaces) {
     interfaces_ = std::move(interfaces);
@@ -98,7 +99,9 @@ void adviser::rehearsal_wanted(const event& e) {
 }
 
 void adviser::handoff_refused(const endpoint& where) {
-    spdlog::error("{}: the host's stack refuses the connections it is handed; this listener is left to the stack from now on", text(where));
+    spdlog::error(
+        "{}: the host's stack refuses the connections it is handed; this listener is left to the stack from now on",
+        text(where));
     book_.give_up(where);
 }
 
@@ -116,11 +119,13 @@ std::vector<question> adviser::current_questions() {
                 const endpoint where{ifindex, 0, 0, at.ip, l.port, 0};
                 if (own == nullptr || own->kind == "vlan" || !links.leads_to(at.ifindex, ifindex) || !covers(l, at.ip))
                     continue;
-                const bool there = std::any_of(out.begin(), out.end(), [&](const question& q) { return same_endpoint(q.where, where); });
+                const bool there = std::any_of(out.begin(), out.end(),
+                                               [&](const question& q) { return same_endpoint(q.where, where); });
                 if (!there && !book_.given_up(where))
                     out.push_back({where, std::nullopt});
             }
-    std::sort(out.begin(), out.end(), [](const question& a, const question& b) { return a.where.ifindex < b.where.ifindex; });
+    std::sort(out.begin(), out.end(),
+              [](const question& a, const question& b) { return a.where.ifindex < b.where.ifindex; });
     return out;
 }
 

@@ -27,8 +27,8 @@ std::string program_name(u32 id) {
     auto query = sized<bpf_xdp_query_opts>();
     bpf_xdp_query(static_cast<int>(ifindex), 0, &query);
     const u32 id = query.prog_id != 0 ? query.prog_id : query.drv_prog_id != 0 ? query.drv_prog_id : query.skb_prog_id;
-    fail("{0}: another XDP program is attached there: {1} (id {2}); detach it first (ip link set dev {0} xdp off)", interface,
-         program_name(id), id);
+    fail("{0}: another XDP program is attached there: {1} (id {2}); detach it first (ip link set dev {0} xdp off)",
+         interface, program_name(id), id);
 }
 
 // A link left pinned by an earlier run, if it belongs to that interface; it gets the new program.
@@ -86,7 +86,8 @@ std::filesystem::path attachment::pin_path(const char* role) const {
 bool attachment::try_adaptor(xdp_mode mode) {
     auto options = sized<bpf_link_create_opts>();
     options.flags = mode == xdp_mode::native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
-    descriptor link(bpf_link_create(programs_->adaptor.program("adaptor"), static_cast<int>(ifindex_), BPF_XDP, &options));
+    descriptor link(
+        bpf_link_create(programs_->adaptor.program("adaptor"), static_cast<int>(ifindex_), BPF_XDP, &options));
     if (!link && (errno == EBUSY || errno == EEXIST))
         fail_occupied(name_, ifindex_);
     if (!link)

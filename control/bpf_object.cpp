@@ -24,7 +24,8 @@ void bpf_object_file::share_maps(const bpf_object_file& other) {
 
 void bpf_object_file::load() {
     if (const int error = bpf_object__load(object_.get()); error != 0)
-        fail("the kernel refused the {} program: {} (run with --verbose for its reasons)", name_, std::strerror(-error));
+        fail("the kernel refused the {} program: {} (run with --verbose for its reasons)", name_,
+             std::strerror(-error));
     if (bpf_object__btf_fd(object_.get()) < 0) // libbpf goes on without, and spin locks and checks then differ, quietly
         fail("the kernel refused the type information of the {} program", name_);
 }

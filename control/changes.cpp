@@ -58,7 +58,8 @@ bool legacy_tables_in_use() {
 
 } // namespace
 
-changes::changes() : route_(NETLINK_ROUTE, route_groups), filter_(NETLINK_NETFILTER, filter_groups), quiet_(fingerprint()) {}
+changes::changes()
+    : route_(NETLINK_ROUTE, route_groups), filter_(NETLINK_NETFILTER, filter_groups), quiet_(fingerprint()) {}
 
 bool changes::drain() {
     const bool route = route_.drain();

@@ -40,7 +40,8 @@ descriptor lock_instance(const instance& self) {
     make_private(self.directory());
     descriptor lock(open((self.directory() / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!lock || flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-        fail("instance '{}' runs already in this network namespace: stop it first, or name another with --instance", self.name);
+        fail("instance '{}' runs already in this network namespace: stop it first, or name another with --instance",
+             self.name);
     return lock;
 }
 
@@ -121,7 +122,8 @@ int take_event(void* to, void* data, size_t size) {
 }
 
 process::process(const run_options& options)
-    : options_(options), self_(instance_here(options.instance)), lock_(lock_instance(self_)), settings_(first_settings(self_)),
+    : options_(options), self_(instance_here(options.instance)), lock_(lock_instance(self_)),
+      settings_(first_settings(self_)),
       keys_(load_or_make_secret(self_.directory() / "secret"), options.key_rotation_seconds),
       adviser_(io_, programs_, settings_, options.instance) {
     programs_.write(settings_);
@@ -198,10 +200,12 @@ void process::reply_lost(u32 ifindex) {
         if (a.ifindex() != ifindex || a.mode() == xdp_mode::generic)
             continue;
         if (options_.xdp == xdp_wish::native)
-            fail("{}: in native mode its driver loses what XDP sends back (on a veth: the other end takes no XDP frames); use "
+            fail("{}: in native mode its driver loses what XDP sends back (on a veth: the other end takes no XDP "
+                 "frames); use "
                  "--xdp auto or generic",
                  a.interface());
-        spdlog::warn("{}: its driver loses what XDP sends back in native mode; generic mode from now on", a.interface());
+        spdlog::warn("{}: its driver loses what XDP sends back in native mode; generic mode from now on",
+                     a.interface());
         a.step_back();
     }
 }
@@ -230,8 +234,8 @@ void process::show_rates(const totals& now) {
     if (grown(reason::syn_answered) != 0)
         last_answered_ms_ = adaptor_clock_ms();
     if (isatty(STDOUT_FILENO) != 0) {
-        fmt::print("\r\033[K{} SYN/s answered, {} connections/s admitted, {} bad cookies/s", grown(reason::syn_answered),
-                   grown(reason::admitted), grown(reason::cookie_invalid));
+        fmt::print("\r\033[K{} SYN/s answered, {} connections/s admitted, {} bad cookies/s",
+                   grown(reason::syn_answered), grown(reason::admitted), grown(reason::cookie_invalid));
         std::fflush(stdout);
     }
     last_ = now;
@@ -262,8 +266,8 @@ void process::wait_for_outstanding(u64 until_ms) {
 nlohmann::json process::status() const {
     const u64 now = wall_clock_seconds();
     const totals sums = counts();
-    return describe({self_, attachments_, adviser_.book(), sums, now - epoch_ * keys_.epoch_seconds(), keys_.epoch_seconds(),
-                     adaptor_clock_ms(), settings_.answering != 0});
+    return describe({self_, attachments_, adviser_.book(), sums, now - epoch_ * keys_.epoch_seconds(),
+                     keys_.epoch_seconds(), adaptor_clock_ms(), settings_.answering != 0});
 }
 
 } // namespace

@@ -35,7 +35,7 @@ instance instance_here(const std::string& name) {
     constexpr std::size_t longest = 32;
     if (name.empty() || name.size() > longest || !std::all_of(name.begin(), name.end(), plain))
         fail("instance name '{}' will not do: use 1 to {} letters, digits, '-' or '_'", name, longest);
-    struct stat s {};
+    struct stat s{};
     if (stat("/proc/self/ns/net", &s) != 0)
         fail("cannot tell the network namespace: is /proc mounted?");
     return {name, static_cast<u32>(s.st_ino)};

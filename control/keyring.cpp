@@ -14,7 +14,7 @@ namespace {
 
 bool read_secret(const std::filesystem::path& file, master_secret& secret) {
     const descriptor f(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    struct stat s {};
+    struct stat s{};
     if (!f || fstat(f.get(), &s) != 0 || s.st_uid != 0 || (s.st_mode & 077) != 0)
         return false;
     return read(f.get(), secret.data(), secret.size()) == static_cast<ssize_t>(secret.size());

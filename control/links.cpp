@@ -84,7 +84,8 @@ bool link_table::leads_to(u32 upper, u32 lower) const {
 std::vector<u32> link_table::bottoms() const {
     std::vector<u32> out;
     for (const link& l : links_) {
-        const bool master = std::any_of(links_.begin(), links_.end(), [&](const link& p) { return p.master == l.index; });
+        const bool master =
+            std::any_of(links_.begin(), links_.end(), [&](const link& p) { return p.master == l.index; });
         if (l.up && !l.loopback && l.lower == 0 && !master)
             out.push_back(l.index);
     }
@@ -92,7 +93,8 @@ std::vector<u32> link_table::bottoms() const {
 }
 
 bool link_table::has_vlan_on(u32 index) const {
-    return std::any_of(links_.begin(), links_.end(), [&](const link& l) { return l.kind == "vlan" && l.lower == index; });
+    return std::any_of(links_.begin(), links_.end(),
+                       [&](const link& l) { return l.kind == "vlan" && l.lower == index; });
 }
 
 } // namespace vestibule

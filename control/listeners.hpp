@@ -11,7 +11,7 @@ namespace vestibule {
 struct listening {
     address local; // all zero, or ::ffff:0.0.0.0: any
     be16 port;
-    bool v6;       // an IPv6 socket: it may take IPv4 too
+    bool v6; // an IPv6 socket: it may take IPv4 too
     bool v6_only;
     bool queue_full;
 };

@@ -52,24 +52,25 @@ void require_privilege() {
 
 void require_kernel() {
     const std::unique_ptr<btf, decltype(&btf__free)> types(btf__load_vmlinux_btf(), btf__free);
-    if (types == nullptr ||
-        btf__find_by_name_kind(types.get(), "bpf_sk_assign_tcp_reqsk", BTF_KIND_FUNC) < 0)
-        fail("this kernel ({}) cannot take over connections: Linux 6.9 or later with BTF is needed (the kernel function "
-             "bpf_sk_assign_tcp_reqsk is missing); install a newer kernel",
-             kernel_release());
+    if (types == nullptr || btf__find_by_name_kind(types.get(), "bpf_sk_assign_tcp_reqsk", BTF_KIND_FUNC) < 0)
+        fail(
+            "this kernel ({}) cannot take over connections: Linux 6.9 or later with BTF is needed (the kernel function "
+            "bpf_sk_assign_tcp_reqsk is missing); install a newer kernel",
+            kernel_release());
 }
 
 void require_syncookies() {
     std::ifstream file("/proc/sys/net/ipv4/tcp_syncookies");
     int value = 0;
     if (file >> value && value == 0)
-        fail("net.ipv4.tcp_syncookies is 0, and the kernel then refuses handed-over connections: set it to 1 (sysctl -w "
-             "net.ipv4.tcp_syncookies=1)");
+        fail(
+            "net.ipv4.tcp_syncookies is 0, and the kernel then refuses handed-over connections: set it to 1 (sysctl -w "
+            "net.ipv4.tcp_syncookies=1)");
 }
 
 void require_pin_room() {
     constexpr auto path = "/sys/fs/bpf";
-    struct statfs s {};
+    struct statfs s{};
     if (statfs(path, &s) == 0 && static_cast<unsigned long>(s.f_type) == BPF_FS_MAGIC)
         return;
     if (mount("bpf", path, "bpf", 0, "mode=0700") != 0)
@@ -85,7 +86,8 @@ const link& require_interface(const link_table& links, const std::string& name) 
     if (!l->up)
         fail("{0}: the interface is down: bring it up first (ip link set dev {0} up)", name);
     if (links.has_vlan_on(l->index) && strips_vlan_tags(name))
-        fail("{0}: VLAN interfaces stand on it and its driver strips the tags before XDP sees them, so answers would leave on "
+        fail("{0}: VLAN interfaces stand on it and its driver strips the tags before XDP sees them, so answers would "
+             "leave on "
              "the wrong VLAN: turn that off (ethtool -K {0} rxvlan off)",
              name);
     return *l;

@@ -6,9 +6,9 @@
 namespace vestibule {
 
 void require_privilege();
-void require_kernel();      // Linux 6.9: bpf_sk_assign_tcp_reqsk
-void require_syncookies();  // net.ipv4.tcp_syncookies other than 0
-void require_pin_room();    // bpffs at /sys/fs/bpf; mounted here if it is not
+void require_kernel();     // Linux 6.9: bpf_sk_assign_tcp_reqsk
+void require_syncookies(); // net.ipv4.tcp_syncookies other than 0
+void require_pin_room();   // bpffs at /sys/fs/bpf; mounted here if it is not
 const link& require_interface(const link_table& links, const std::string& name);
 
 // No core dump and no other process of the same user may read our memory: it holds the keys.

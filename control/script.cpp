@@ -37,7 +37,8 @@ void put_link(quill& q, const cue& c, be16 type) {
     q.put(c.from.station.data(), c.from.station.size());
     q.put(c.from.link.data(), c.from.link.size());
     if (c.where.outer_vlan != 0)
-        q.put(wire::vlan{c.where.inner_vlan != 0 ? wire::type_service_vlan : wire::type_vlan, network(c.where.outer_vlan)});
+        q.put(wire::vlan{c.where.inner_vlan != 0 ? wire::type_service_vlan : wire::type_vlan,
+                         network(c.where.outer_vlan)});
     if (c.where.inner_vlan != 0)
         q.put(wire::vlan{wire::type_vlan, network(c.where.inner_vlan)});
     q.put(type);
@@ -61,7 +62,8 @@ wire::ipv4 network_v4(const cue& c, std::size_t tcp_length) {
 }
 
 wire::ipv6 network_v6(const cue& c, std::size_t tcp_length) {
-    return {network(6U << 28), network(static_cast<u16>(tcp_length)), wire::protocol_tcp, one_hop, c.from.ip, c.where.local};
+    return {network(6U << 28), network(static_cast<u16>(tcp_length)), wire::protocol_tcp, one_hop, c.from.ip,
+            c.where.local};
 }
 
 void seal(const cue& c, tcp_part& t) {

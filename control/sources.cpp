@@ -26,7 +26,8 @@ std::vector<address> public_addresses(bool v6) {
     if (v6) {
         out.push_back({{network(0x2a000000U), network(0x12340000U), be32{}, network(1U)}});
         for (int i = 0; i < 2; ++i)
-            out.push_back({{network(static_cast<u32>(0x20000000U | (random() & 0x0fffffffU))), network(static_cast<u32>(random())), be32{}, network(static_cast<u32>(random() | 1U))}});
+            out.push_back({{network(static_cast<u32>(0x20000000U | (random() & 0x0fffffffU))),
+                            network(static_cast<u32>(random())), be32{}, network(static_cast<u32>(random() | 1U))}});
         return out;
     }
     out.push_back(v4(0x08080404U));
@@ -45,14 +46,14 @@ source_finder::source_finder(netlink& route)
     : route_(route), links_(route), neighbours_(neighbours(route)), locals_(local_addresses(route)) {}
 
 const neighbour* source_finder::known(const address& ip, u32 ifindex) const {
-    const auto it = std::find_if(neighbours_.begin(), neighbours_.end(), [&](const neighbour& n) {
-        return n.ifindex == ifindex && same(n.ip, ip);
-    });
+    const auto it = std::find_if(neighbours_.begin(), neighbours_.end(),
+                                 [&](const neighbour& n) { return n.ifindex == ifindex && same(n.ip, ip); });
     return it == neighbours_.end() ? nullptr : &*it;
 }
 
 std::optional<source> source_finder::reachable(const address& ip, const endpoint& where, const source* asking) {
-    const bool mine = std::any_of(locals_.begin(), locals_.end(), [&](const local_address& l) { return same(l.ip, ip); });
+    const bool mine =
+        std::any_of(locals_.begin(), locals_.end(), [&](const local_address& l) { return same(l.ip, ip); });
     const auto back = route_to(route_, ip, where.local);
     if (mine || !back || links_.by_index(back->ifindex) == nullptr || !links_.leads_to(back->ifindex, where.ifindex))
         return std::nullopt;

@@ -68,10 +68,12 @@ namespace {
 
 std::string render_endpoint(const json& e) {
     const std::string address = e["address"];
-    const std::string where = fmt::format("{}:{}", address.find(':') != std::string::npos ? "[" + address + "]" : address, e["port"].get<int>());
+    const std::string where = fmt::format(
+        "{}:{}", address.find(':') != std::string::npos ? "[" + address + "]" : address, e["port"].get<int>());
     const std::string tag = e.contains("vlan") ? fmt::format(" vlan {}", e["vlan"].get<int>()) : "";
     if (e["state"] == "left")
-        return fmt::format("  {:<28} {:<12} left to the stack: {}\n", where, e["interface"].get<std::string>() + tag, e["why"].get<std::string>());
+        return fmt::format("  {:<28} {:<12} left to the stack: {}\n", where, e["interface"].get<std::string>() + tag,
+                           e["why"].get<std::string>());
     return fmt::format("  {:<28} {:<12} served{}, asked {} s ago\n", where, e["interface"].get<std::string>() + tag,
                        e["handoff"] == "untracked" ? " (untracked)" : "", e["answer_age_seconds"].get<u64>());
 }
@@ -79,9 +81,10 @@ std::string render_endpoint(const json& e) {
 } // namespace
 
 std::string render(const json& status) {
-    std::string out = fmt::format("vestibule '{}': {}, keys {} s old (new ones every {} s)\n", status["instance"].get<std::string>(),
-                                  status["answering"].get<bool>() ? "answering" : "stopping",
-                                  status["key_age_seconds"].get<u64>(), status["key_rotation_seconds"].get<u64>());
+    std::string out =
+        fmt::format("vestibule '{}': {}, keys {} s old (new ones every {} s)\n", status["instance"].get<std::string>(),
+                    status["answering"].get<bool>() ? "answering" : "stopping", status["key_age_seconds"].get<u64>(),
+                    status["key_rotation_seconds"].get<u64>());
     out += "\ninterfaces\n";
     for (const json& i : status["interfaces"])
         out += fmt::format("  {:<28} XDP {}\n", i["name"].get<std::string>(), i["xdp_mode"].get<std::string>());
@@ -131,7 +134,8 @@ json ask_status(const instance& which) {
     if (error == asio::error::access_denied)
         fail("status is for root: run it with sudo");
     if (error)
-        fail("no vestibule instance '{}' runs in this network namespace: start one with 'vestibule run', or name another with "
+        fail("no vestibule instance '{}' runs in this network namespace: start one with 'vestibule run', or name "
+             "another with "
              "--instance",
              which.name);
     std::string text;

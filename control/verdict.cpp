@@ -60,8 +60,7 @@ answer answer_from(const hearing& h, const cue& c) {
     a.traffic_class = h.everything->traffic_class;
     a.dont_fragment = h.everything->dont_fragment;
     a.flow_label = h.everything->flow_label;
-    a.classic_ecn_for_accecn =
-        agrees(h.accecn) && !h.accecn->said.accurate && !has(h.accecn->said, wire::cwr);
+    a.classic_ecn_for_accecn = agrees(h.accecn) && !h.accecn->said.accurate && !has(h.accecn->said, wire::cwr);
     a.former_shift = a.with_timestamps.shift;
     return a;
 }
@@ -115,7 +114,8 @@ answer judge_source(const transcript& t, const cue& c, bool nat, const link_tabl
 transcript::transcript(const std::vector<utterance>& heard) {
     for (const utterance& u : heard)
         if (u.kind != speech::rejects)
-            said_[{words(u.said.source), words(u.said.destination), u.said.source_port, host(u.said.destination_port)}] = u;
+            said_[{words(u.said.source), words(u.said.destination), u.said.source_port,
+                   host(u.said.destination_port)}] = u;
 }
 
 const utterance* transcript::reply_to(const cue& c, u16 our_port) const {
@@ -129,7 +129,8 @@ answer judge(const transcript& t, const std::vector<cue>& cues, bool nat, const 
         answer other = judge_source(t, c, nat, links);
         std::memcpy(other.link_address, first.link_address, sizeof(other.link_address));
         if (!alike(first, other))
-            return left(first.state == other.state && first.state == service::left ? first.why : left_reason::by_source);
+            return left(first.state == other.state && first.state == service::left ? first.why
+                                                                                   : left_reason::by_source);
     }
     return first;
 }
