@@ -77,7 +77,7 @@ class ItAnswers(SceneTest):
         with self.scene.growth() as grown, self.scene.protocol_growth("server") as stack:
             answers = self.answers(family)
         self.assertEqual(grown["syn_answered"], number, {name: n for name, n in grown.items() if n})
-        self.assertEqual(stack["TcpOutSegs"], 0)
+        self.assertLessEqual(stack["TcpOutSegs"], grown["rehearsal"])
         return answers
 
     def every_syn_is_answered(self, family: int) -> None:

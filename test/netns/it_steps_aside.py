@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+"""Fourth sentence: the adaptor then steps aside. Established connections are the stack's alone: they outlive the adaptor.
+And the adaptor outlives its control process, until another takes over."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+import signal
+import socket
+import threading
+import time
+import unittest
+
+from peer import LINUX, TCP, Peer, Wire
+from scene import Acceptor, Scene, echo_once, main, receive_exactly, until
+
+PORT = 7000
+BULK = 64 << 20
+
+
+class ItStepsAside(unittest.TestCase):
+    def setUp(self) -> None:
+        self.scene = self.enterContext(Scene())
+        self.block = os.urandom(1 << 20)
+        self.acceptor = Acceptor(self.scene.listen(PORT, 6), echo_once)
+        self.addCleanup(self.acceptor.close)
+        self.adaptor = self.scene.adapt()
+        self.scene.wait_until_served(PORT)
+
+    def send_bulk(self, connection: socket.socket) -> None:
+        for _ in range(BULK // len(self.block)):
+            connection.sendall(self.block)
+        connection.shutdown(socket.SHUT_WR)
+
+    def assert_echoes(self, connection: socket.socket, text: bytes = b"still there?") -> None:
+        connection.sendall(text)
+        self.assertEqual(receive_exactly(connection, len(text)), text)
+
+    def leftovers(self) -> list[pathlib.Path]:
+        inode = self.scene.path("server").stat().st_ino
+        return list(pathlib.Path("/sys/fs/bpf/vestibule").glob(f"{inode}-*"))
+
+    def adaptor_answers(self, host: int) -> bool:
+        """Whether a SYN is answered, and not by the stack."""
+        with self.scene.protocol_growth("server") as stack:
+            peer = Peer(self.wire(), f"10.90.1.{host}", PORT)
+            peer.wire.send([peer.syn(LINUX)])
+            answered = peer.listen("SA") is not None
+        return answered and stack["TcpOutSegs"] == 0
+
+    def wire(self) -> Wire:
+        wire = Wire(self.scene)
+        self.addCleanup(wire.close)
+        return wire
+
+    def test_a_transfer_in_flight_survives_the_removal_of_the_adaptor(self) -> None:
+        listener = self.scene.listen(PORT + 1, 6)
+        self.addCleanup(listener.close)
+        self.scene.wait_until_served(PORT + 1)
+        digest, halfway, removed = hashlib.sha256(), threading.Event(), threading.Event()
+
+        def receive(connection: socket.socket) -> None:
+            received = 0
+            while data := connection.recv(1 << 16):
+                received += len(data)
+                digest.update(data)
+                if received > BULK // 4 and not removed.is_set():
+                    halfway.set()
+                    removed.wait(15)  # meanwhile the sender is held up by a closed window: in flight for certain
+
+        with self.scene.growth() as grown, self.scene.connect(PORT + 1, 4) as near, listener.accept()[0] as far:
+            pass
+        self.assertEqual(grown["admitted"], 1)
+        with self.scene.connect(PORT + 1, 4) as near, listener.accept()[0] as far:
+            receiver = threading.Thread(target=receive, args=(far,))
+            receiver.start()
+            sender = threading.Thread(target=self.send_bulk, args=(near,))
+            near.settimeout(60)
+            sender.start()
+            self.assertTrue(halfway.wait(20))
+            self.assertEqual(self.adaptor.stop(), 0)
+            self.assertEqual(self.scene.bpf_in("server"), "")
+            removed.set()
+            sender.join(60)
+            receiver.join(60)
+        self.assertEqual(digest.digest(), hashlib.sha256(self.block * (BULK // len(self.block))).digest())
+
+    def test_an_idle_connection_survives_the_removal_of_the_adaptor(self) -> None:
+        with self.scene.growth() as grown:
+            idle = self.scene.connect(PORT, 6)
+            self.assertTrue(until(lambda: self.acceptor.accepted == 1, 2))
+        self.assertEqual(grown["admitted"], 1)
+        self.assertEqual(self.adaptor.stop(), 0)
+        self.assert_echoes(idle)
+        idle.close()
+
+    def test_what_was_answered_before_the_end_is_still_admitted(self) -> None:
+        peer = Peer(self.wire(), "10.90.1.1", PORT)
+        peer.wire.send([peer.syn(LINUX)])
+        synack = peer.listen("SA")
+        self.assertIsNotNone(synack)
+        time.sleep(1)
+        self.adaptor.signal(signal.SIGTERM)
+        time.sleep(1)
+        with self.scene.growth() as grown:
+            peer.wire.send([peer.ack(synack, b"late")])
+            echoed = peer.listen("PA")
+        self.assertIsNotNone(echoed)
+        self.assertEqual(bytes(echoed[TCP].payload)[:4], b"late")
+        self.assertEqual(grown["admitted"], 1)
+        self.assertEqual(self.adaptor.wait(5), 0)
+
+    def test_while_it_ends_new_peers_are_met_by_the_stack(self) -> None:
+        self.assertTrue(self.adaptor_answers(1))
+        self.adaptor.signal(signal.SIGTERM)
+        self.assertTrue(until(lambda: not self.adaptor_answers(2), 1))
+        with self.scene.growth() as grown, self.scene.connect(PORT, 4) as connection:
+            self.assert_echoes(connection)
+        self.assertGreaterEqual(grown["stopping"], 1)
+        self.assertEqual(grown["admitted"], 0)
+
+    def test_a_killed_daemon_leaves_a_working_adaptor(self) -> None:
+        self.adaptor.signal(signal.SIGKILL)
+        self.adaptor.wait(5)
+        self.assertTrue(self.leftovers())
+        self.assertTrue(self.adaptor_answers(1))
+        with self.scene.protocol_growth("server") as stack:
+            for family in (4, 6):
+                with self.scene.connect(PORT, family) as connection:
+                    self.assert_echoes(connection)
+        self.assertEqual(stack["TcpPassiveOpens"], 2)
+
+    def test_a_new_daemon_takes_over_from_a_killed_one(self) -> None:
+        peer = Peer(self.wire(), "10.90.1.1", PORT)
+        peer.wire.send([peer.syn(LINUX)])
+        synack = peer.listen("SA")
+        self.assertIsNotNone(synack)
+        before = self.scene.bpf_in("server").splitlines()
+        self.adaptor.signal(signal.SIGKILL)
+        self.adaptor.wait(5)
+        self.scene.adapt()
+        self.scene.wait_until_served(PORT)
+        self.assertEqual((len(before), len(self.scene.bpf_in("server").splitlines())), (2, 2))
+        with self.scene.growth() as grown:
+            peer.wire.send([peer.ack(synack, b"begun before")])  # the handshake was begun with the former
+            echoed = peer.listen("PA")
+            with self.scene.connect(PORT, 4) as connection:
+                self.assert_echoes(connection)
+        self.assertIsNotNone(echoed)
+        self.assertEqual(grown["admitted"], 2)
+        self.assertEqual(self.scene.adaptor.stop(), 0)  # type: ignore[union-attr]
+        self.assertEqual(self.scene.bpf_in("server"), "")
+        self.assertEqual(self.leftovers(), [])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""Second sentence: the host spends nothing on a connection before its handshake completes. 100,000 SYNs that nobody
+completes: the adaptor answers them all, and the host's stack holds no more than before. The plain kernel, in the same scene,
+shows that this measurement can fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+import time
+import unittest
+from collections.abc import Callable
+
+from scene import Scene, main
+
+PORT = 80
+SYNS = 100_000
+SLACK_PAGES = 1_000  # memory, sockets and slabs are those of all namespaces, and others may be at work
+SLACK_OBJECTS = 2_000
+
+
+@dataclasses.dataclass
+class Holdings:
+    """What a host holds for TCP. All but the first are sums over all namespaces of the machine, where others may be at
+    work: so what is compared is the most of several readings before, and the least of several afterwards."""
+
+    half_open: int  # connections, by the kernel's list
+    pages: int  # sockstat: TCP mem
+    sockets: int  # sockstat: TCP alloc
+    slab_objects: int  # of sockets and request sockets
+
+
+def slab_objects() -> int:
+    names = re.compile(r"^(?:request_sock_TCP|request_sock_TCPv6|TCP|TCPv6) +(\d+) ", re.MULTILINE)
+    found = names.findall(pathlib.Path("/proc/slabinfo").read_text())
+    if not found:
+        raise AssertionError("this kernel shows no slabs of TCP: the measurement would measure nothing")
+    return sum(map(int, found))
+
+
+def holdings(scene: Scene) -> Holdings:
+    sockstat = scene.run("server", ["cat", "/proc/net/sockstat"]).stdout
+    allocated, pages = map(int, re.search(r"^TCP: .* alloc (\d+) mem (\d+)", sockstat, re.MULTILINE).groups())
+    half_open = scene.run("server", ["ss", "-Htan", "state", "syn-recv"]).stdout.count("\n")
+    return Holdings(half_open, pages, allocated, slab_objects())
+
+
+def several_holdings(scene: Scene, choose: Callable[..., int]) -> Holdings:
+    """Of each number the one to choose, `min` or `max`, among readings of half a second."""
+    readings = []
+    for _ in range(5):
+        readings.append(dataclasses.astuple(holdings(scene)))
+        time.sleep(0.1)
+    return Holdings(*map(choose, *readings))
+
+
+def knock(scene: Scene, family: int, *options: object) -> int:
+    """That many SYNs from peers that will not answer; how many were sent."""
+    return int(scene.flood("--count", SYNS, *options, port=PORT, family=family).json()["sent"])
+
+
+class TheHostSpendsNothing(unittest.TestCase):
+    def setUp(self) -> None:
+        self.scene = self.enterContext(Scene())
+        self.scene.sysctl("server", {"net.core.somaxconn": 2 * SYNS, "net.ipv4.tcp_max_syn_backlog": 2 * SYNS})
+        self.addCleanup(self.scene.listen(PORT, 6, backlog=2 * SYNS).close)
+
+    def before_and_after(self, family: int, *options: object) -> tuple[Holdings, Holdings, int]:
+        before = several_holdings(self.scene, max)
+        sent = knock(self.scene, family, *options)
+        after = several_holdings(self.scene, min)
+        print(f"{sent} SYNs\n  before {before}\n  after  {after}")
+        return before, after, sent
+
+    def spends_nothing(self, family: int) -> None:
+        self.scene.adapt()
+        self.scene.wait_until_served(PORT)
+        with self.scene.growth() as grown, self.scene.protocol_growth("server") as stack:
+            before, after, sent = self.before_and_after(family)
+        self.assertGreaterEqual(sent, SYNS)
+        self.assertGreaterEqual(grown["syn_answered"], 0.99 * sent)  # a veth's queue may overflow
+        self.assertEqual((grown["admitted"], stack["TcpExtSyncookiesSent"]), (0, 0))
+        self.assertEqual(after.half_open, 0)
+        self.assertLessEqual(after.pages, before.pages + SLACK_PAGES)
+        self.assertLess(after.sockets, before.sockets + SLACK_OBJECTS)
+        self.assertLess(after.slab_objects, before.slab_objects + SLACK_OBJECTS)
+
+    def test_the_host_spends_nothing_v4(self) -> None:
+        self.spends_nothing(4)
+
+    def test_the_host_spends_nothing_v6(self) -> None:
+        self.spends_nothing(6)
+
+    def test_the_plain_kernel_spends_and_the_measurement_shows_it(self) -> None:
+        before, after, sent = self.before_and_after(4, "--rate", 200_000)
+        self.assertGreater(after.half_open, sent // 4)
+        self.assertGreater(after.slab_objects, before.slab_objects + sent // 4)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""Third sentence: the state arrives whole. What the host's stack knows of a connection that the adaptor handed over
+(TCP_INFO, at both ends) equals what it knows of one that it accepted by itself from the same peer.
+
+        far                               client                              server
+       +---------------------+  relay,   +--------------------+  veth pair   +---------------------+
+       | tun0  10.79.0.1/24  |  50 ms    | tun0  10.79.0.2/24 |              | eth0   10.77.0.2/24 |
+       |       fd79::1/64    |-each way--|       fd79::2/64   |--------------|        fd77::2/64   |
+       +---------------------+           | forwards           |              +---------------------+
+                                         +--------------------+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import socket
+import sys
+import typing
+from collections.abc import Callable
+
+from scene import ECN, SACK, TIMESTAMPS, WINDOW_SCALE, SceneTest, TcpInfo, main, tcp_info
+
+PORT = 7000
+TRIES = 9
+DELAY_MS = 50
+
+TAKEN = TIMESTAMPS | SACK | WINDOW_SCALE | ECN
+
+
+@dataclasses.dataclass(frozen=True)
+class Offer:
+    """A kind of client: its sysctls and socket options, and what must come of them."""
+
+    title: str
+    sysctls: dict[str, int]
+    options: int
+    mss: int | None = None
+
+    def prepare(self, made: socket.socket) -> None:
+        if self.mss:
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, self.mss)
+
+
+USUAL = {"net.ipv4.tcp_timestamps": 1, "net.ipv4.tcp_sack": 1, "net.ipv4.tcp_window_scaling": 1, "net.ipv4.tcp_ecn": 2}
+OFFERS = [
+    Offer("usual", {}, TIMESTAMPS | SACK | WINDOW_SCALE),
+    Offer("ecn", {"net.ipv4.tcp_ecn": 1}, TIMESTAMPS | SACK | WINDOW_SCALE | ECN),
+    Offer("no timestamps", {"net.ipv4.tcp_timestamps": 0}, SACK | WINDOW_SCALE),
+    Offer("no timestamps, ecn", {"net.ipv4.tcp_timestamps": 0, "net.ipv4.tcp_ecn": 1}, SACK | WINDOW_SCALE | ECN),
+    Offer("no sack", {"net.ipv4.tcp_sack": 0}, TIMESTAMPS | WINDOW_SCALE),
+    Offer("no window scale", {"net.ipv4.tcp_window_scaling": 0}, TIMESTAMPS | SACK),
+    Offer("nothing", {"net.ipv4.tcp_timestamps": 0, "net.ipv4.tcp_sack": 0, "net.ipv4.tcp_window_scaling": 0}, 0),
+    Offer("small segments", {}, TIMESTAMPS | SACK | WINDOW_SCALE, 1220),
+]
+
+Ends = tuple[TcpInfo, TcpInfo]
+
+
+def steady(info: TcpInfo) -> dict[str, int]:
+    """All but what time decides, and the receive window, which is compared by itself."""
+    told = {**dataclasses.asdict(info), "options": info.options & TAKEN}
+    return {name: value for name, value in told.items() if name not in ("rto", "rtt", "rttvar", "rcv_wnd")}
+
+
+class TheStateArrivesWhole(SceneTest):
+    """Everything is tried with the plain kernel first, then with the adaptor."""
+
+    plain: typing.ClassVar[dict[tuple[str, int, str], list[Ends]]]
+    adapted: typing.ClassVar[dict[tuple[str, int, str], list[Ends]]]
+    grown: typing.ClassVar[dict[str, int]]
+
+    @classmethod
+    def arrange(cls) -> None:
+        scene = cls.scene
+        scene.namespace("far")
+        relay = scene.spawn("server", [sys.executable, pathlib.Path(__file__).with_name("relay.py"), scene.path("far"),
+                                       "tun0", scene.path("client"), "tun0", DELAY_MS])
+        relay.wait_for("^ready$")
+        scene.sysctl("client", {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1})
+        for ns, host in (("far", 1), ("client", 2)):
+            scene.address(ns, "tun0", f"10.79.0.{host}/24", f"fd79::{host}/64")
+            scene.ip(ns, "link set tun0 up")
+        scene.route("far", "default", "10.79.0.2")
+        scene.route("far", "default", "fd79::2")
+        cls.listener = scene.listen(PORT, 6)
+        cls.addClassCleanup(cls.listener.close)
+        cls.plain = cls.all_connections()
+        scene.adapt()
+        scene.wait_until_served(PORT)
+        with scene.growth() as cls.grown:
+            cls.adapted = cls.all_connections()
+
+    @classmethod
+    def all_connections(cls) -> dict[tuple[str, int, str], list[Ends]]:
+        found = {}
+        for offer in OFFERS:
+            for ns in ("client", "far"):
+                cls.scene.sysctl(ns, {**USUAL, **offer.sysctls})
+            for family in (4, 6):
+                found["client", family, offer.title] = [cls.connection("client", family, offer.prepare)]
+                if offer.title in ("usual", "no timestamps"):
+                    tries = [cls.connection("far", family, offer.prepare) for _ in range(TRIES)]
+                    found["far", family, offer.title] = tries
+        return found
+
+    @classmethod
+    def connection(cls, ns: str, family: int, prepare: Callable[[socket.socket], None]) -> Ends:
+        """What server and client know right after the handshake."""
+        with cls.scene.connect(PORT, family, prepare=prepare, ns=ns) as near, cls.listener.accept()[0] as far:
+            return tcp_info(far), tcp_info(near)
+
+    def setUp(self) -> None:
+        self.assertEqual(self.grown["admitted"], sum(map(len, self.adapted.values())))
+
+    def compare(self, end: int, ns: str) -> None:
+        for (where, family, title), plain in self.plain.items():
+            if where == ns:
+                with self.subTest(peer=title, family=family):
+                    adapted = self.adapted[where, family, title][0][end]
+                    self.assertEqual(steady(adapted), steady(plain[0][end]))
+                    # The kernel rounds a window that it did not announce itself to other segments: its cookies, too.
+                    self.assertLess(abs(adapted.rcv_wnd - plain[0][end].rcv_wnd), adapted.advmss)
+
+    def least(self, found: dict[tuple[str, int, str], list[Ends]], end: int, family: int, what: str) -> float:
+        return min(getattr(ends[end], what) for ends in found["far", family, "usual"]) / 1000
+
+    def test_the_offers_are_taken_as_meant(self) -> None:
+        for offer in OFFERS:
+            for family in (4, 6):
+                ((server, _),) = self.adapted["client", family, offer.title]
+                self.assertEqual(server.options & TAKEN, offer.options, offer.title)
+
+    def test_the_server_knows_the_same_of_its_peer(self) -> None:
+        self.compare(0, "client")
+
+    def test_the_server_knows_the_same_of_a_far_peer(self) -> None:
+        self.compare(0, "far")
+
+    def test_the_peer_knows_the_same_of_its_server(self) -> None:
+        self.compare(1, "client")
+
+    def test_the_round_trip_time_of_a_far_peer_is_known_to_a_millisecond(self) -> None:
+        for family in (4, 6):
+            for end, who in ((0, "server"), (1, "peer")):
+                plain = self.least(self.plain, end, family, "rtt")
+                adapted = self.least(self.adapted, end, family, "rtt")
+                print(f"IPv{family}, srtt at the {who}: plain {plain:.2f} ms, adapted {adapted:.2f} ms")
+                self.assertGreaterEqual(plain, 2 * DELAY_MS)
+                self.assertLessEqual(abs(plain - adapted), 1)
+
+    def test_the_retransmission_timer_for_a_far_peer_is_the_same(self) -> None:
+        for family in (4, 6):
+            plain = self.least(self.plain, 0, family, "rto")
+            adapted = self.least(self.adapted, 0, family, "rto")
+            print(f"IPv{family}, RTO at the server: plain {plain:.0f} ms, adapted {adapted:.0f} ms")
+            self.assertLessEqual(abs(plain - adapted), 10)
+
+    def test_nothing_is_retransmitted(self) -> None:
+        for tries in self.adapted.values():
+            for server, client in tries:
+                self.assertEqual((server.retransmitted, client.retransmitted), (0, 0))
+
+
+if __name__ == "__main__":
+    main()
