@@ -1,13 +1,14 @@
 // Rehearsal: asking the host's stack what it would answer, without anybody outside noticing. `inject` puts our SYNs, RSTs
 // and stray ACKs into the stack as if they had arrived on an interface (live frames of BPF_PROG_TEST_RUN); `overhear`, at
 // TC egress for as long as that lasts, keeps the stack's answers from leaving and tells the control process of them.
-#include "bpf/rehearsal.hpp"
+#include "abi/rehearsal.hpp"
 #include "bpf/maps.hpp"
 #include "engine/parse.hpp"
 
 extern "C" {
 bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::rehearsal_frame, vestibule::most_rehearsal_frames> frames SEC(".maps");
 bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::rehearsal_cursor, 1> cursor SEC(".maps");
+bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::agreement, 1> agreed SEC(".maps");
 bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::overheard, 1> scratch SEC(".maps");
 bpf::ring<1U << 21> answers_overheard SEC(".maps");
 }
@@ -59,20 +60,21 @@ struct ON_THE_WIRE icmp_v6_error {
 
 constexpr u8 protocol_icmp_v4 = 1;
 constexpr u8 protocol_icmp_v6 = 58;
+constexpr u32 most_tags = 2;
 
 // A quoted packet carries our sequence number: the token in SYNs and stray ACKs, one more in RSTs.
 BPF_INLINE bool ours(be32 sequence, u32 token) {
     return host(sequence) == token || host(sequence) == token + 1;
 }
 
-BPF_INLINE bool rejects_v4(const frame& f, u32 token) {
-    const auto* e = reinterpret_cast<const icmp_v4_error*>(f.begin + sizeof(wire::ethernet));
+BPF_INLINE bool rejects_v4(const u8* at, const frame& f, u32 token) {
+    const auto* e = reinterpret_cast<const icmp_v4_error*>(at);
     return fits(e, sizeof(*e), f.end) && e->outer.protocol == protocol_icmp_v4 && e->outer.version_length == 0x45 &&
            e->inner.protocol == wire::protocol_tcp && ours(e->sequence, token);
 }
 
-BPF_INLINE bool rejects_v6(const frame& f, u32 token) {
-    const auto* e = reinterpret_cast<const icmp_v6_error*>(f.begin + sizeof(wire::ethernet));
+BPF_INLINE bool rejects_v6(const u8* at, const frame& f, u32 token) {
+    const auto* e = reinterpret_cast<const icmp_v6_error*>(at);
     return fits(e, sizeof(*e), f.end) && e->outer.next_header == protocol_icmp_v6 &&
            e->inner.next_header == wire::protocol_tcp && ours(e->sequence, token);
 }
@@ -81,9 +83,16 @@ BPF_INLINE bool rejects(const frame& f, u32 token) {
     const auto* link = reinterpret_cast<const wire::ethernet*>(f.begin);
     if (!fits(link, sizeof(*link), f.end))
         return false;
-    if (link->type == wire::type_ipv4)
-        return rejects_v4(f, token);
-    return link->type == wire::type_ipv6 && rejects_v6(f, token);
+    be16 type = link->type;
+    const u8* at = f.begin + sizeof(*link);
+    for (u32 i = 0; i < most_tags && (type == wire::type_vlan || type == wire::type_service_vlan); ++i) {
+        const auto* tag = reinterpret_cast<const wire::vlan*>(at);
+        if (!fits(tag, sizeof(*tag), f.end))
+            return false;
+        type = tag->type;
+        at += sizeof(*tag);
+    }
+    return type == wire::type_ipv4 ? rejects_v4(at, f, token) : type == wire::type_ipv6 && rejects_v6(at, f, token);
 }
 
 BPF_INLINE u32 socket_port(__sk_buff* ctx) {
@@ -133,9 +142,22 @@ extern "C" SEC("tc") int overhear(__sk_buff* ctx) {
         ours = rejects(frame_of(ctx), token);
     if (!ours)
         return next;
+    if (has(s, wire::syn | wire::ack))
+        bpf::put(agreed, u32{0}, agreement{s.destination, s.destination_port, 0});
     report(ctx);
     return shot;
 }
+
+namespace {
+
+// The frames go in one by one, so the stack has spoken about an attempt before the frame that clears it comes. (Not where
+// receiving work is spread over CPUs; the control process then clears once more.)
+BPF_INLINE bool nothing_to_clear(const rehearsal_frame& r) {
+    const agreement* a = bpf::at(agreed, u32{0});
+    return r.clears != 0 && (a == nullptr || !same(a->peer, r.peer) || a->peer_port != r.peer_port);
+}
+
+} // namespace
 
 extern "C" SEC("xdp") int inject(xdp_md* ctx) {
     rehearsal_cursor* c = bpf::at(cursor, u32{0});
@@ -143,11 +165,11 @@ extern "C" SEC("xdp") int inject(xdp_md* ctx) {
         return XDP_DROP;
     const u32 n = c->next++;
     const rehearsal_frame* from = bpf::at(frames, n);
-    auto* to = reinterpret_cast<rehearsal_frame*>(static_cast<long>(ctx->data));
-    if (from == nullptr || n >= c->count ||
-        !fits(to, sizeof(*to), reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))))
+    auto* to = reinterpret_cast<u8*>(static_cast<long>(ctx->data));
+    if (from == nullptr || n >= c->count || nothing_to_clear(*from) ||
+        !fits(to, rehearsal_frame_bytes, reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))))
         return XDP_DROP;
-    __builtin_memcpy(to, from, sizeof(*to));
+    __builtin_memcpy(to, from->bytes, rehearsal_frame_bytes);
     return XDP_PASS;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -155,9 +156,8 @@ void process::run() {
     prove_transmission();
     for (const attachment& a : attachments_)
         fmt::print("{}: XDP {}\n", a.interface(), name_of(a.mode()));
-    std::vector<u32> interfaces;
-    for (const attachment& a : attachments_)
-        interfaces.push_back(a.ifindex());
+    std::vector<u32> interfaces(attachments_.size());
+    std::ranges::transform(attachments_, interfaces.begin(), &attachment::ifindex);
     adviser_.start(interfaces);
     server_ = std::make_unique<status_server>(io_, self_.socket(), [this] { return status(); });
     listen_to_events();
@@ -278,6 +278,7 @@ void run(const run_options& options) {
     require_syncookies();
     require_pin_room();
     close_to_onlookers();
+    std::signal(SIGPIPE, SIG_IGN); // nobody may be reading our lines any more: no reason to stop serving
     process(options).run();
 }
 

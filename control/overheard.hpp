@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "bpf/rehearsal.hpp"
+#include "abi/rehearsal.hpp"
 #include "engine/options.hpp"
 
 namespace vestibule {

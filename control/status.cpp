@@ -98,8 +98,8 @@ std::string render(const json& status) {
     return out;
 }
 
-status_server::status_server(asio::io_context& io, const std::filesystem::path& at, std::function<json()> describe)
-    : path_(at), acceptor_(io), describe_(std::move(describe)) {
+status_server::status_server(asio::io_context& io, std::filesystem::path at, std::function<json()> describe)
+    : path_(std::move(at)), acceptor_(io), describe_(std::move(describe)) {
     std::filesystem::remove(path_);
     acceptor_.open();
     acceptor_.bind(asio::local::stream_protocol::endpoint(path_.string()));

@@ -34,7 +34,7 @@ std::string render(const nlohmann::json& status);
 // Answers every connection with the whole status, then closes it.
 class status_server {
 public:
-    status_server(asio::io_context& io, const std::filesystem::path& at, std::function<nlohmann::json()> describe);
+    status_server(asio::io_context& io, std::filesystem::path at, std::function<nlohmann::json()> describe);
     ~status_server();
     status_server(const status_server&) = delete;
     status_server& operator=(const status_server&) = delete;

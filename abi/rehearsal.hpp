@@ -1,7 +1,7 @@
 // What the rehearsal programs and the control process exchange: frames to inject, answers overheard.
 #pragma once
 
-#include "abi/scalar.hpp"
+#include "abi/address.hpp"
 
 namespace vestibule {
 
@@ -9,9 +9,20 @@ constexpr u32 rehearsal_frame_bytes = 128;
 constexpr u32 most_rehearsal_frames = 4096;
 constexpr u32 overheard_bytes = 160;
 
-// One frame to inject. The stack trims what lies behind the packet's own length.
+// One frame to inject. The stack trims what lies behind the packet's own length. A frame that clears what an attempt left
+// behind goes in only where the stack agreed to that attempt: elsewhere it would draw one more rejection.
 struct rehearsal_frame {
     u8 bytes[rehearsal_frame_bytes];
+    address peer;
+    be16 peer_port;
+    u16 clears; // 0 or 1
+};
+
+// The attempt that the stack agreed to last.
+struct agreement {
+    address peer;
+    be16 peer_port;
+    u16 zero;
 };
 
 // Which frame is next; the injecting program runs once for each.
