@@ -402,7 +402,7 @@ class Stage:
     def vestibule(self, ns: str, interface: str, *options: object) -> Process:
         """The program all this is about, up and answering."""
         process = self.spawn(ns, [tool("cli/vestibule"), "run", "--interface", interface, *options])
-        process.wait_for(r"\bready\b", 30)
+        process.wait_for("^ready$", 30)
         return process
 
     def status(self, ns: str) -> dict[str, object]:
