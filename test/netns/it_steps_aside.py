@@ -70,10 +70,10 @@ class ItStepsAside(unittest.TestCase):
                     halfway.set()
                     removed.wait(15)  # meanwhile the sender is held up by a closed window: in flight for certain
 
-        with self.scene.growth() as grown, self.scene.connect(PORT + 1, 4) as near, listener.accept()[0] as far:
-            pass
+        with self.scene.growth() as grown:
+            near, far = self.scene.connect(PORT + 1, 4), listener.accept()[0]
         self.assertEqual(grown["admitted"], 1)
-        with self.scene.connect(PORT + 1, 4) as near, listener.accept()[0] as far:
+        with near, far:
             receiver = threading.Thread(target=receive, args=(far,))
             receiver.start()
             sender = threading.Thread(target=self.send_bulk, args=(near,))
@@ -81,7 +81,7 @@ class ItStepsAside(unittest.TestCase):
             sender.start()
             self.assertTrue(halfway.wait(20))
             self.assertEqual(self.adaptor.stop(), 0)
-            self.assertEqual(self.scene.bpf_in("server"), "")
+            self.assertEqual(self.scene.attached("server"), [])
             removed.set()
             sender.join(60)
             receiver.join(60)
@@ -137,12 +137,12 @@ class ItStepsAside(unittest.TestCase):
         peer.wire.send([peer.syn(LINUX)])
         synack = peer.listen("SA")
         self.assertIsNotNone(synack)
-        before = self.scene.bpf_in("server").splitlines()
+        before = self.scene.attached("server")
         self.adaptor.signal(signal.SIGKILL)
         self.adaptor.wait(5)
         self.scene.adapt()
         self.scene.wait_until_served(PORT)
-        self.assertEqual((len(before), len(self.scene.bpf_in("server").splitlines())), (2, 2))
+        self.assertEqual((len(before), len(self.scene.attached("server"))), (2, 2))
         with self.scene.growth() as grown:
             peer.wire.send([peer.ack(synack, b"begun before")])  # the handshake was begun with the former
             echoed = peer.listen("PA")
@@ -151,7 +151,7 @@ class ItStepsAside(unittest.TestCase):
         self.assertIsNotNone(echoed)
         self.assertEqual(grown["admitted"], 2)
         self.assertEqual(self.scene.adaptor.stop(), 0)  # type: ignore[union-attr]
-        self.assertEqual(self.scene.bpf_in("server"), "")
+        self.assertEqual(self.scene.attached("server"), [])
         self.assertEqual(self.leftovers(), [])
 
 
