@@ -12,9 +12,10 @@ namespace vestibule {
 namespace attempts {
 
 // Addresses that no connection can have (RFC 1122 sections 3.2.1.3 and 4.2.3.10; RFC 4291 sections 2.5.2, 2.5.3, 2.7).
+// 240.0.0.0/4 is not among them: it is reserved, but Linux routes it and some sites number their machines from it.
 ENGINE bool impossible_v4(be32 a) {
     const u32 value = host(a);
-    return value >> 24 == 0 || value >> 24 == 127 || value >= 0xe0000000U;
+    return value >> 24 == 0 || value >> 24 == 127 || value >> 28 == 14 || value == 0xffffffffU;
 }
 ENGINE bool impossible_v6(const address& a) {
     const bool low = a.word[0] == be32{} && a.word[1] == be32{} && a.word[2] == be32{};
