@@ -35,7 +35,7 @@ BPF_INLINE void state_changed(sock* sk, int from, int to) {
             v->streak = 0;
         return;
     }
-    if (from != state_listen && to != state_listen)
+    if ((from != state_listen && to != state_listen) || to == state_syn_received) // a child is cloned from its listener
         return;
     event e{event_kind::listeners_changed, {}, 0, bpf::anywhere(address{}, network(number)), {}};
     bpf::emit(events, &e, sizeof(e));
