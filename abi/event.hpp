@@ -9,7 +9,7 @@ enum class event_kind : u8 {
     rehearsal_wanted, // a SYN came for `where`, a listener without an answer on file; `peer` sent it from link address `link`
     listeners_changed, // a socket entered or left LISTEN on port where.port
     handoff_refused,   // the host's stack built no connection from the last records handed over for `where`
-    reply_lost,        // the driver refused to send on where.ifindex
+    replies_lost,      // the driver sends nothing that XDP gives it on where.ifindex
 };
 
 struct event {

@@ -31,9 +31,9 @@ BPF_INLINE const vestibule::settings* settings() {
     return at(config, u32{0});
 }
 
-BPF_INLINE void count(vestibule::reason why) {
+BPF_INLINE void count(vestibule::reason why, u64 frames = 1) {
     if (vestibule::tally* t = at(counters, u32{0}); t != nullptr && why < vestibule::reason::count)
-        ++t->of[static_cast<u32>(why)];
+        t->of[static_cast<u32>(why)] += frames;
 }
 
 BPF_INLINE u64 now_ms() {

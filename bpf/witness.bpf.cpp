@@ -52,7 +52,8 @@ extern "C" SEC("tp_btf/inet_sock_set_state") int socket_state_changed(u64* ctx) 
     return 0;
 }
 
-// Drivers that cannot send what XDP gives them say so in tracepoints only.
+// Drivers that cannot send what XDP gives them say so in tracepoints only. A full queue loses a frame now and then; an error
+// for a whole batch means that nothing will ever get through.
 namespace {
 
 struct loss {
@@ -69,38 +70,51 @@ namespace {
 
 constexpr u64 tell_again_ns = 100'000'000;
 
-BPF_INLINE void tell(const net_device* device, int lost) {
+BPF_INLINE bool of_this_namespace(const net_device* device) {
     const settings* set = bpf::settings();
     net* n = KERNEL_FIELD(device, nd_net.net);
-    if (lost <= 0 || set == nullptr || KERNEL_FIELD(n, ns.inum) != set->network_inode)
-        return;
-    bpf::count(reason::reply_lost);
+    return set != nullptr && KERNEL_FIELD(n, ns.inum) == set->network_inode;
+}
+
+BPF_INLINE void tell(const net_device* device) {
     loss* last = bpf::at(losses, u32{0});
     const u64 now = bpf::ktime_ns();
     if (last == nullptr || now - last->told_ns < tell_again_ns)
         return;
     last->told_ns = now;
-    event e{event_kind::reply_lost, {}, 0, {static_cast<u32>(KERNEL_FIELD(device, ifindex)), 0, 0, {}, {}, 0}, {}};
+    event e{event_kind::replies_lost, {}, 0, {static_cast<u32>(KERNEL_FIELD(device, ifindex)), 0, 0, {}, {}, 0}, {}};
     bpf::emit(events, &e, sizeof(e));
+}
+
+BPF_INLINE void sent_in_bulk(const net_device* device, int sent, int lost, int error) {
+    if (lost <= 0 || !of_this_namespace(device))
+        return;
+    bpf::count(reason::reply_lost, static_cast<u32>(lost));
+    if (error < 0 && sent <= 0)
+        tell(device);
 }
 
 } // namespace
 
 // (device, sent, drops, error): what a driver made of a batch of replies.
 extern "C" SEC("tp_btf/xdp_bulk_tx") int bulk_sent(u64* ctx) {
-    tell(reinterpret_cast<const net_device*>(ctx[0]), static_cast<int>(ctx[2]));
+    sent_in_bulk(reinterpret_cast<const net_device*>(ctx[0]), static_cast<int>(ctx[1]), static_cast<int>(ctx[2]),
+                 static_cast<int>(ctx[3]));
     return 0;
 }
 
 // (from, to, sent, drops, error): the same for frames that were redirected, as our trial frame is.
 extern "C" SEC("tp_btf/xdp_devmap_xmit") int map_sent(u64* ctx) {
-    tell(reinterpret_cast<const net_device*>(ctx[1]), static_cast<int>(ctx[3]));
+    sent_in_bulk(reinterpret_cast<const net_device*>(ctx[1]), static_cast<int>(ctx[2]), static_cast<int>(ctx[3]),
+                 static_cast<int>(ctx[4]));
     return 0;
 }
 
-// (device, program, action): the driver could not do what a program said.
+// (device, program, action): other drivers report each reply that they could not send.
 extern "C" SEC("tp_btf/xdp_exception") int driver_failed(u64* ctx) {
-    tell(reinterpret_cast<const net_device*>(ctx[0]), static_cast<u32>(ctx[2]) == XDP_TX ? 1 : 0);
+    const auto* device = reinterpret_cast<const net_device*>(ctx[0]);
+    if (static_cast<u32>(ctx[2]) == XDP_TX && of_this_namespace(device))
+        bpf::count(reason::reply_lost);
     return 0;
 }
 

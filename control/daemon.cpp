@@ -88,7 +88,8 @@ private:
     void every_second();
     void keep_keys();
     void show_rates(const totals& now);
-    void reply_lost(u32 ifindex);
+    void replies_lost(u32 ifindex);
+    void watch_losses(const totals& now);
     void prove_transmission();
     void stop();
     void wait_for_outstanding(u64 until_ms);
@@ -177,11 +178,11 @@ void process::on_event(const event& e) {
     case event_kind::rehearsal_wanted:
         return adviser_.rehearsal_wanted(e);
     case event_kind::listeners_changed:
-        return adviser_.listeners_changed();
+        return adviser_.listeners_changed(e.where.port);
     case event_kind::handoff_refused:
         return adviser_.handoff_refused(e.where);
-    case event_kind::reply_lost:
-        return reply_lost(e.where.ifindex);
+    case event_kind::replies_lost:
+        return replies_lost(e.where.ifindex);
     }
 }
 
@@ -195,7 +196,7 @@ void process::keep_keys() {
 
 // The driver takes our replies and loses them (a veth whose other end takes no XDP frames): generic mode sends through the
 // stack's own queue.
-void process::reply_lost(u32 ifindex) {
+void process::replies_lost(u32 ifindex) {
     for (attachment& a : attachments_) {
         if (a.ifindex() != ifindex || a.mode() == xdp_mode::generic)
             continue;
@@ -208,6 +209,17 @@ void process::reply_lost(u32 ifindex) {
                      a.interface());
         a.step_back();
     }
+}
+
+// Drivers that report loss frame by frame: where nearly every reply of a second was lost, none will get through.
+void process::watch_losses(const totals& now) {
+    constexpr u64 enough_to_tell = 8;
+    const u64 lost = of(now, reason::reply_lost) - of(last_, reason::reply_lost);
+    const u64 answered = of(now, reason::syn_answered) - of(last_, reason::syn_answered);
+    if (answered < enough_to_tell || lost * 10 < answered * 9)
+        return;
+    for (const attachment& a : attachments_)
+        replies_lost(a.ifindex());
 }
 
 // A frame to nobody, before the first peer's: what the driver does with it, the tracepoints tell.
@@ -224,7 +236,9 @@ void process::every_second() {
         if (error)
             return;
         keep_keys();
-        show_rates(counts());
+        const totals now = counts();
+        watch_losses(now);
+        show_rates(now);
         every_second();
     });
 }
