@@ -3,12 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 
 #include <spdlog/spdlog.h>
 
 #include "control/clock.hpp"
-#include "control/listeners.hpp"
 #include "control/text.hpp"
 
 namespace vestibule {
@@ -16,19 +14,21 @@ namespace vestibule {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
+using clock = std::chrono::steady_clock;
 
-constexpr auto settling = milliseconds(30); // changes come in bursts: ask once, when they are through
-constexpr auto neighbour_wait = milliseconds(100);
-constexpr int neighbour_tries = 20;
+// Changes come in bursts: ask once, when they are through. Where they never end, asking takes a fifth of the time.
+constexpr milliseconds least_settling{30};
+constexpr milliseconds most_settling{500};
+constexpr int rest_to_work = 4;
+
+constexpr milliseconds neighbour_wait{100};
+constexpr milliseconds afterglow{100}; // the stack may speak late, where receiving is spread over CPUs
 constexpr int period_seconds = 30;
+constexpr std::size_t most_wanted = 64; // at a time; more come again
 
-bool same_endpoint(const endpoint& a, const endpoint& b) {
-    return std::memcmp(&a, &b, sizeof(a)) == 0;
-}
-
-bool covered(const std::vector<listening>& listeners, const endpoint& where) {
-    return std::any_of(listeners.begin(), listeners.end(),
-                       [&](const listening& l) { return l.port == where.port && covers(l, where.local); });
+bool reached_by(const std::vector<local_address>& addresses, const address& a) {
+    return std::any_of(addresses.begin(), addresses.end(), [&](const local_address& l) { return same(l.ip, a); });
 }
 
 } // namespace
@@ -36,13 +36,16 @@ bool covered(const std::vector<listening>& listeners, const endpoint& where) {
 adviser::adviser(asio::io_context& io, const programs& loaded, const settings& set, const std::string& instance_name)
     : rehearsal_(loaded, route_, set.rehearsal_token), filter_("vestibule_" + instance_name, set.untracked_mark),
       book_(loaded.adaptor.map("answers")), route_readable_(io), filter_readable_(io), soon_(io), second_(io),
-      again_(io) {}
+      again_(io), rest_(io) {}
 
 void adviser::start(std::vector<u32> interfaces) {
     interfaces_ = std::move(interfaces);
-    ask_all();
-    watch(route_readable_, changes_.route_descriptor());
-    watch(filter_readable_, changes_.filter_descriptor());
+    everything_ = true;
+    ask_what_is_due();
+    route_readable_.assign(dup(changes_.route_descriptor()));
+    filter_readable_.assign(dup(changes_.filter_descriptor()));
+    watch_routes();
+    watch_filter();
     every_second();
 }
 
@@ -52,123 +55,201 @@ void adviser::stop() {
     soon_.cancel();
     second_.cancel();
     again_.cancel();
+    rest_.cancel();
+    rehearsal_.rest();
 }
 
-void adviser::watch(asio::posix::stream_descriptor& d, int fd) {
-    if (!d.is_open())
-        d.assign(dup(fd));
-    d.async_wait(asio::posix::stream_descriptor::wait_read, [this, &d, fd](std::error_code error) {
+void adviser::watch_routes() {
+    route_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
         if (error)
             return;
-        if (changes_.drain())
-            soon();
-        watch(d, fd);
+        if (changes_.drain_routes())
+            everything_ = true, soon();
+        watch_routes();
     });
+}
+
+void adviser::watch_filter() {
+    filter_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
+        if (error)
+            return;
+        if (changes_.drain_filter())
+            filter_changed();
+        watch_filter();
+    });
+}
+
+// With the first NAT rule, every connection handed over in the tracked form is reset: that form must go at once, before
+// anything is asked. A handoff that was refused may be taken now.
+void adviser::filter_changed() {
+    filter_changed_at_ = clock::now();
+    book_.forgive();
+    if (!due_ && filter_.has_nat() && !std::exchange(nat_, true)) {
+        filter_.let_marked_pass_untracked();
+        book_.hand_over_untracked();
+    }
+    everything_ = true;
+    soon();
 }
 
 void adviser::soon() {
     if (std::exchange(due_, true))
         return;
-    soon_.expires_after(settling);
+    soon_.expires_after(std::clamp(took_ * rest_to_work, least_settling, most_settling));
     soon_.async_wait([this](std::error_code error) {
         due_ = false;
         if (!error)
-            ask_all();
+            ask_what_is_due();
     });
 }
 
 void adviser::every_second() {
-    second_.expires_after(std::chrono::seconds(1));
+    second_.expires_after(seconds(1));
     second_.async_wait([this](std::error_code error) {
         if (error)
             return;
-        if (changes_.poll_quiet() || ++seconds_ >= period_seconds)
-            ask_all();
+        if (changes_.poll_quiet())
+            filter_changed();
+        if (++seconds_ >= period_seconds)
+            everything_ = true;
+        for (const auto& [where, e] : book_.all())
+            if (e.on_file.state == service::left && e.on_file.why == left_reason::flooded)
+                ports_.insert(where.port);
+        if (everything_ || !ports_.empty())
+            soon();
         every_second();
     });
 }
 
-void adviser::listeners_changed() {
+void adviser::listeners_changed(be16 port) {
+    ports_.insert(port);
     soon();
 }
 
 void adviser::rehearsal_wanted(const event& e) {
+    if (wanted_.size() >= most_wanted)
+        return;
     source asking{e.peer, {}, {}};
     std::copy(std::begin(e.link), std::end(e.link), asking.link.begin());
-    ask({{e.where, asking}});
+    wanted_.push_back({e.where, asking});
+    soon();
 }
 
+// Not where the packet filter has just changed: then the next rehearsal tells what to do.
 void adviser::handoff_refused(const endpoint& where) {
-    spdlog::error(
-        "{}: the host's stack refuses the connections it is handed; this listener is left to the stack from now on",
-        text(where));
+    if (clock::now() - filter_changed_at_ < seconds(2) || changes_.poll_quiet() || filter_.has_nat() != nat_) {
+        filter_changed();
+        return;
+    }
+    spdlog::error("{}: the host's stack refuses the connections it is handed; this listener is left to the stack",
+                  text(where));
     book_.give_up(where);
 }
 
 // Every listener at every address that frames for it can come to, and whatever else is on file (addresses not our own,
-// VLANs).
-std::vector<question> adviser::current_questions() {
-    const auto listeners = listening_sockets(diagnosis_);
-    forget_the_gone(listeners);
-    std::vector<question> out = book_.every_question();
+// VLANs). Not everything due: those on certain ports.
+std::vector<question> adviser::due_questions() {
+    const listener_index listeners(listening_sockets(diagnosis_));
+    const auto addresses = local_addresses(route_);
     const link_table links(route_);
-    for (const local_address& at : local_addresses(route_))
-        for (u32 ifindex : interfaces_)
-            for (const listening& l : listeners) {
-                const link* own = links.by_index(at.ifindex);
-                const endpoint where{ifindex, 0, 0, at.ip, l.port, 0};
-                if (own == nullptr || own->kind == "vlan" || !links.leads_to(at.ifindex, ifindex) || !covers(l, at.ip))
-                    continue;
-                const bool there = std::any_of(out.begin(), out.end(),
-                                               [&](const question& q) { return same_endpoint(q.where, where); });
-                if (!there && !book_.given_up(where))
-                    out.push_back({where, std::nullopt});
-            }
-    std::sort(out.begin(), out.end(),
-              [](const question& a, const question& b) { return a.where.ifindex < b.where.ifindex; });
-    return out;
+    forget_the_gone(listeners, addresses);
+    std::map<endpoint, question, endpoint_order> out;
+    const auto due = [&](const endpoint& where) {
+        return (everything_ || ports_.contains(where.port)) && !book_.given_up(where);
+    };
+    for (const question& q : wanted_)
+        if (!book_.given_up(q.where))
+            out.emplace(q.where, q);
+    for (const question& q : book_.every_question())
+        if (due(q.where))
+            out.emplace(q.where, q);
+    for (const local_address& at : addresses)
+        for (u32 ifindex : interfaces_) {
+            const link* own = links.by_index(at.ifindex);
+            if (own == nullptr || own->kind == "vlan" || !links.leads_to(at.ifindex, ifindex))
+                continue;
+            for (be16 port : listeners.ports_at(at.ip))
+                if (const endpoint where{ifindex, 0, 0, at.ip, port, 0}; due(where))
+                    out.emplace(where, question{where, std::nullopt});
+        }
+    std::vector<question> questions;
+    for (auto& [where, q] : out)
+        questions.push_back(q);
+    return questions;
 }
 
-void adviser::forget_the_gone(const std::vector<listening>& listeners) {
+// The listener went, or the address: then the adaptor must not say a word more there.
+void adviser::forget_the_gone(const listener_index& listeners, const std::vector<local_address>& addresses) {
+    std::map<address, bool, address_order> local;
     std::vector<endpoint> gone;
-    for (const auto& [where, e] : book_.all())
-        if (!covered(listeners, where))
+    for (const auto& [where, e] : book_.all()) {
+        auto at = local.find(where.local);
+        if (at == local.end())
+            at = local.emplace(where.local, reached_by(addresses, where.local) || is_local(route_, where.local)).first;
+        if (!at->second || !listeners.any_at(where.local, where.port))
             gone.push_back(where);
+    }
     for (const endpoint& where : gone)
         book_.forget(where);
 }
 
-void adviser::ask_all() {
-    seconds_ = 0;
-    unanswerable_.clear();
-    ask(current_questions());
+void adviser::ask_what_is_due() {
+    if (everything_) {
+        seconds_ = 0;
+        unanswerable_.clear();
+    }
+    const auto questions = due_questions();
+    everything_ = false;
+    ports_.clear();
+    wanted_.clear();
+    ask(questions);
 }
 
 void adviser::ask(const std::vector<question>& questions) {
-    if (questions.empty())
-        return;
-    const bool nat = filter_.has_nat();
-    if (nat)
+    const auto began = clock::now();
+    nat_ = filter_.has_nat();
+    if (nat_)
         filter_.let_marked_pass_untracked();
-    const auto findings = rehearsal_.perform(questions, nat);
-    for (std::size_t i = 0; i < findings.size(); ++i)
-        settle(findings[i], questions[i]);
+    if (!questions.empty()) {
+        try {
+            settle(rehearsal_.perform(questions, nat_), questions);
+        } catch (const failure& f) { // an interface may go in the midst of it
+            spdlog::warn("a rehearsal failed, another follows: {}", f.what());
+            everything_ = true; // within a second
+        }
+        rest_later();
+    }
+    if (!nat_)
+        filter_.withdraw();
+    took_ = std::chrono::duration_cast<milliseconds>(clock::now() - began);
 }
 
-bool adviser::queue_is_full(const endpoint& where) {
-    const auto listeners = listening_sockets(diagnosis_);
-    return std::any_of(listeners.begin(), listeners.end(), [&](const listening& l) {
-        return l.port == where.port && covers(l, where.local) && l.queue_full;
+void adviser::rest_later() {
+    rest_.expires_after(afterglow);
+    rest_.async_wait([this](std::error_code error) {
+        if (!error)
+            rehearsal_.rest();
     });
 }
 
-void adviser::settle(const finding& f, const question& q) {
-    const bool unknown = f.result.why == left_reason::no_source;
-    const bool silent = f.result.why == left_reason::no_answer;
-    if (f.result.state == service::left && (unknown || (silent && queue_is_full(f.where)))) {
-        try_again(q); // a full accept queue keeps a listener silent; what was on file stays
-        return;
+void adviser::settle(const std::vector<finding>& findings, const std::vector<question>& questions) {
+    const bool silence = std::any_of(findings.begin(), findings.end(),
+                                     [](const finding& f) { return f.result.why == left_reason::no_answer; });
+    const listener_index full(silence ? full_ones(listening_sockets(diagnosis_)) : std::vector<listening>{});
+    for (std::size_t i = 0; i < findings.size(); ++i) {
+        const finding& f = findings[i];
+        const bool left = f.result.state == service::left;
+        const bool unknown = left && f.result.why == left_reason::no_source;
+        const bool silent = left && f.result.why == left_reason::no_answer;
+        // A full accept queue keeps a listener silent; what was on file stays.
+        if (unknown || (silent && full.any_at(f.where.local, f.where.port)))
+            try_again(questions[i]);
+        else
+            file(f, questions[i]);
     }
+}
+
+void adviser::file(const finding& f, const question& q) {
     if (book_.given_up(f.where) || !book_.file(f, q.asking, adaptor_clock_ms()))
         return;
     if (f.result.state == service::served)
@@ -178,17 +259,15 @@ void adviser::settle(const finding& f, const question& q) {
 }
 
 void adviser::try_again(const question& q) {
-    unanswerable_.push_back(q);
+    if (q.tries == 0)
+        return;
+    unanswerable_.push_back({q.where, q.asking, q.tries - 1});
     if (unanswerable_.size() > 1)
         return;
     again_.expires_after(neighbour_wait);
     again_.async_wait([this](std::error_code error) {
-        if (error || unanswerable_.empty())
-            return;
-        patience_ = patience_ + 1 < neighbour_tries ? patience_ + 1 : 0;
-        const auto questions = std::exchange(unanswerable_, {});
-        if (patience_ != 0)
-            ask(questions);
+        if (!error)
+            ask(std::exchange(unanswerable_, {}));
     });
 }
 

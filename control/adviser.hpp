@@ -2,13 +2,15 @@
 // endpoint not asked about yet, when anything changes that an answer depends on, and every half minute.
 #pragma once
 
-#include <functional>
+#include <chrono>
+#include <set>
 
 #include <asio.hpp>
 
 #include "abi/event.hpp"
 #include "control/answer_book.hpp"
 #include "control/changes.hpp"
+#include "control/listeners.hpp"
 #include "control/packet_filter.hpp"
 
 namespace vestibule {
@@ -17,27 +19,33 @@ class adviser {
 public:
     adviser(asio::io_context& io, const programs& loaded, const settings& set, const std::string& instance_name);
 
-    // Asks about every listener reachable through these interfaces, now; then keeps asking. Runs in the io_context's thread.
+    // Asks about every listener reachable through these interfaces, now; then keeps asking. Runs in the io_context's
+    // thread.
     void start(std::vector<u32> interfaces);
     void stop();
 
     void rehearsal_wanted(const event& e);
-    void listeners_changed();
+    void listeners_changed(be16 port);
     void handoff_refused(const endpoint& where);
 
     [[nodiscard]] const answer_book& book() const { return book_; }
 
 private:
-    void watch(asio::posix::stream_descriptor& d, int fd);
+    using time_point = std::chrono::steady_clock::time_point;
+
+    void watch_routes();
+    void watch_filter();
+    void filter_changed();
     void soon();
     void every_second();
-    void ask_all();
+    void ask_what_is_due();
     void ask(const std::vector<question>& questions);
-    void settle(const finding& f, const question& q);
-    void forget_the_gone(const std::vector<struct listening>& listeners);
+    void settle(const std::vector<finding>& findings, const std::vector<question>& questions);
+    void file(const finding& f, const question& q);
+    void forget_the_gone(const listener_index& listeners, const std::vector<local_address>& addresses);
     void try_again(const question& q);
-    [[nodiscard]] std::vector<question> current_questions();
-    [[nodiscard]] bool queue_is_full(const endpoint& where);
+    void rest_later();
+    [[nodiscard]] std::vector<question> due_questions();
 
     netlink route_{NETLINK_ROUTE};
     netlink diagnosis_{NETLINK_SOCK_DIAG};
@@ -51,10 +59,19 @@ private:
     asio::steady_timer soon_;
     asio::steady_timer second_;
     asio::steady_timer again_;
+    asio::steady_timer rest_;
+
+    // What is to be asked when the moment comes.
     bool due_ = false;
-    int seconds_ = 0;
-    int patience_ = 0;
+    bool everything_ = false;
+    std::set<be16> ports_;
+    std::vector<question> wanted_;
     std::vector<question> unanswerable_; // nobody known yet to ask on behalf of
+
+    bool nat_ = false;
+    int seconds_ = 0;
+    time_point filter_changed_at_;
+    std::chrono::milliseconds took_{0}; // the last rehearsal
 };
 
 } // namespace vestibule

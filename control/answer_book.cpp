@@ -6,6 +6,12 @@
 
 namespace vestibule {
 
+namespace {
+
+constexpr std::size_t most_entries = 65000; // the map (bpf/maps.hpp) has room for a few more
+
+} // namespace
+
 const char* text(left_reason why) {
     static constexpr std::array texts = {
 #define LEFT(name, help) help,
@@ -20,6 +26,8 @@ void answer_book::write(const endpoint& where, const answer& a) const {
 }
 
 bool answer_book::file(const finding& f, const std::optional<source>& asking, u64 now_ms) {
+    if (entries_.size() >= most_entries && !entries_.contains(f.where))
+        return false; // what is not on file is the stack's
     entry& e = entries_[f.where];
     const answer before = e.on_file;
     e.on_file = f.result;
@@ -47,6 +55,22 @@ void answer_book::give_up(const endpoint& where) {
     a.state = service::left;
     a.why = left_reason::handoff_refused;
     write(where, a);
+}
+
+void answer_book::forgive() {
+    std::vector<endpoint> out;
+    for (const auto& [where, e] : entries_)
+        if (given_up(where))
+            out.push_back(where);
+    for (const endpoint& where : out)
+        forget(where);
+}
+
+void answer_book::hand_over_untracked() {
+    for (auto& [where, e] : entries_)
+        if (e.on_file.state == service::served &&
+            std::exchange(e.on_file.form, handoff_form::untracked) != e.on_file.form)
+            write(where, e.on_file);
 }
 
 bool answer_book::given_up(const endpoint& where) const {

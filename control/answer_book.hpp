@@ -26,8 +26,11 @@ public:
     // Files a finding. Tells whether the endpoint's service changed, for the log.
     bool file(const finding& f, const std::optional<source>& asking, u64 now_ms);
     void forget(const endpoint& where);
-    // The handoff gave this endpoint back to the stack: stays so until this process ends.
+    // The handoff gave this endpoint back to the stack: stays so until forgiven.
     void give_up(const endpoint& where);
+    void forgive();
+    // From now on, wherever the tracked form was found to do.
+    void hand_over_untracked();
 
     [[nodiscard]] bool given_up(const endpoint& where) const;
     [[nodiscard]] const std::map<endpoint, entry, endpoint_order>& all() const { return entries_; }

@@ -55,6 +55,7 @@ int inject_frames(int program, u32 ifindex, const void* bytes, std::size_t size,
     options.ctx_size_in = sizeof(context);
     options.repeat = static_cast<int>(count);
     options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+    options.batch_size = 1;
     return bpf_prog_test_run_opts(program, &options) != 0 ? -1 : 0;
 }
 

@@ -53,7 +53,8 @@ void put(int map, const Key& key, const Value& value) {
         fail("cannot write to a BPF map: {}", std::strerror(errno));
 }
 
-// Runs the XDP program `count` times, each time on a live frame of these bytes that arrives on `ifindex`. 0, or -1 with errno.
+// Runs the XDP program `count` times, each time on a live frame of these bytes that arrives on `ifindex`; the stack has
+// done with each before the next comes. 0, or -1 with errno.
 int inject_frames(int program, u32 ifindex, const void* bytes, std::size_t size, std::size_t count);
 
 } // namespace vestibule

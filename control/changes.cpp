@@ -9,6 +9,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 
+#include "control/legacy_tables.hpp"
+
 namespace vestibule {
 
 namespace {
@@ -35,8 +37,6 @@ constexpr std::array quiet_files = {
     "/proc/sys/net/ipv4/conf/all/rp_filter",
     "/proc/sys/net/netfilter/nf_conntrack_tcp_loose",
     "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal",
-    "/proc/self/net/ip_tables_names",
-    "/proc/self/net/ip6_tables_names",
 };
 
 std::string contents(const char* file) {
@@ -48,12 +48,8 @@ std::size_t fingerprint() {
     std::string all;
     for (const char* file : quiet_files)
         all += contents(file) + '\n';
+    all += legacy_rules();
     return std::hash<std::string>{}(all);
-}
-
-// The older iptables announces nothing and shows nothing: where its tables are in use, every second may have changed them.
-bool legacy_tables_in_use() {
-    return !contents("/proc/self/net/ip_tables_names").empty() || !contents("/proc/self/net/ip6_tables_names").empty();
 }
 
 } // namespace
@@ -61,15 +57,9 @@ bool legacy_tables_in_use() {
 changes::changes()
     : route_(NETLINK_ROUTE, route_groups), filter_(NETLINK_NETFILTER, filter_groups), quiet_(fingerprint()) {}
 
-bool changes::drain() {
-    const bool route = route_.drain();
-    const bool filter = filter_.drain();
-    return route || filter;
-}
-
 bool changes::poll_quiet() {
     const std::size_t before = std::exchange(quiet_, fingerprint());
-    return quiet_ != before || legacy_tables_in_use();
+    return quiet_ != before;
 }
 
 } // namespace vestibule

@@ -15,9 +15,10 @@ public:
     // Readable when something changed.
     [[nodiscard]] int route_descriptor() const { return route_.descriptor(); }
     [[nodiscard]] int filter_descriptor() const { return filter_.descriptor(); }
-    bool drain();
+    bool drain_routes() { return route_.drain(); }
+    bool drain_filter() { return filter_.drain(); }
 
-    // For what announces nothing: to be asked every second or so.
+    // Whether something changed that announces nothing: to be asked every second or so.
     bool poll_quiet();
 
 private:

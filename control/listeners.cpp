@@ -1,5 +1,6 @@
 #include "control/listeners.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include <linux/inet_diag.h>
@@ -52,6 +53,30 @@ bool covers(const listening& l, const address& local) {
     if (any(l.local))
         return is_v4(local) ? !l.v6_only : l.v6;
     return same(l.local, local);
+}
+
+std::vector<listening> full_ones(std::vector<listening> all) {
+    std::erase_if(all, [](const listening& l) { return !l.queue_full; });
+    return all;
+}
+
+listener_index::listener_index(const std::vector<listening>& all) {
+    for (const listening& l : all)
+        by_port_[l.port].push_back(l);
+}
+
+bool listener_index::any_at(const address& local, be16 port) const {
+    const auto at = by_port_.find(port);
+    return at != by_port_.end() &&
+           std::any_of(at->second.begin(), at->second.end(), [&](const listening& l) { return covers(l, local); });
+}
+
+std::vector<be16> listener_index::ports_at(const address& local) const {
+    std::vector<be16> out;
+    for (const auto& [port, listeners] : by_port_)
+        if (any_at(local, port))
+            out.push_back(port);
+    return out;
 }
 
 } // namespace vestibule

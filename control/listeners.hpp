@@ -1,6 +1,7 @@
 // The listening TCP sockets of this network namespace, as sock_diag tells them.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "abi/answer.hpp"
@@ -20,5 +21,19 @@ std::vector<listening> listening_sockets(netlink& diagnosis);
 
 // Whether the socket would be found for that local address.
 bool covers(const listening& l, const address& local);
+
+// Those whose accept queue is full.
+std::vector<listening> full_ones(std::vector<listening> all);
+
+// Listeners by their ports.
+class listener_index {
+public:
+    explicit listener_index(const std::vector<listening>& all);
+    [[nodiscard]] bool any_at(const address& local, be16 port) const;
+    [[nodiscard]] std::vector<be16> ports_at(const address& local) const;
+
+private:
+    std::map<be16, std::vector<listening>> by_port_;
+};
 
 } // namespace vestibule

@@ -41,6 +41,20 @@ std::vector<local_address> local_addresses(netlink& route) {
     return out;
 }
 
+bool is_local(netlink& route, const address& a) {
+    bool local = false;
+    request r(RTM_GETROUTE, 0);
+    auto& head = r.extra<rtmsg>();
+    head.rtm_family = static_cast<unsigned char>(family_of(a));
+    head.rtm_dst_len = is_v4(a) ? 32 : 128;
+    put_address(r.header(), RTA_DST, a);
+    route.ask(r.header(), [&](const nlmsghdr& m) {
+        const auto type = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&m))->rtm_type;
+        local = type == RTN_LOCAL || type == RTN_ANYCAST;
+    });
+    return local;
+}
+
 std::vector<neighbour> neighbours(netlink& route) {
     std::vector<neighbour> out;
     request r(RTM_GETNEIGH, NLM_F_DUMP);

@@ -1,12 +1,17 @@
 // Who can be spoken for in a rehearsal: addresses of this host, its neighbours, and the way back to a source.
 #pragma once
 
+#include <cstring>
 #include <optional>
 #include <vector>
 
 #include "control/links.hpp"
 
 namespace vestibule {
+
+struct address_order {
+    bool operator()(const address& a, const address& b) const { return std::memcmp(&a, &b, sizeof(a)) < 0; }
+};
 
 struct local_address {
     address ip;
@@ -27,6 +32,9 @@ struct way_back {
 };
 
 std::vector<local_address> local_addresses(netlink& route);
+
+// Whether the host takes packets for that address; not only those that an interface bears.
+bool is_local(netlink& route, const address& a);
 
 // Neighbours whose link address is known and not given up.
 std::vector<neighbour> neighbours(netlink& route);

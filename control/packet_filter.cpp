@@ -1,24 +1,13 @@
 #include "control/packet_filter.hpp"
 
-#include <fstream>
-
 #include <nlohmann/json.hpp>
 
 #include "control/failure.hpp"
+#include "control/legacy_tables.hpp"
 
 namespace vestibule {
 
 namespace {
-
-// The older iptables keeps its own list of tables in use.
-bool legacy_nat(const char* file) {
-    std::ifstream names(file);
-    std::string name;
-    while (std::getline(names, name))
-        if (name == "nat")
-            return true;
-    return false;
-}
 
 bool is_nat_chain(const nlohmann::json& item) {
     return item.contains("chain") && item["chain"].value("type", "") == "nat";
@@ -43,18 +32,21 @@ bool packet_filter::run(const std::string& command) const {
     return nft_run_cmd_from_buffer(nft_.get(), command.c_str()) == 0;
 }
 
-bool packet_filter::has_nat() const {
-    if (legacy_nat("/proc/self/net/ip_tables_names") || legacy_nat("/proc/self/net/ip6_tables_names"))
-        return true;
+// On the way it notes whether our rule still stands: who flushes the ruleset takes it along.
+bool packet_filter::has_nat() {
+    placed_ = false;
+    const bool legacy = has_legacy_nat();
     if (!run("list chains"))
-        return false; // no nftables in this kernel: no NAT by them
+        return legacy; // no nftables in this kernel
     const auto chains = nlohmann::json::parse(nft_ctx_get_output_buffer(nft_.get()), nullptr, false);
     if (chains.is_discarded() || !chains.contains("nftables"))
-        return false;
-    for (const auto& item : chains["nftables"])
-        if (is_nat_chain(item))
-            return true;
-    return false;
+        return legacy;
+    bool nat = legacy;
+    for (const auto& item : chains["nftables"]) {
+        nat = nat || is_nat_chain(item);
+        placed_ = placed_ || (item.contains("chain") && item["chain"].value("table", "") == table_);
+    }
+    return nat;
 }
 
 void packet_filter::let_marked_pass_untracked() {

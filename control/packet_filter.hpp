@@ -20,7 +20,8 @@ public:
     packet_filter(const packet_filter&) = delete;
     packet_filter& operator=(const packet_filter&) = delete;
 
-    [[nodiscard]] bool has_nat() const;
+    // Looks anew.
+    [[nodiscard]] bool has_nat();
     void let_marked_pass_untracked(); // does nothing when the rule stands already
     void withdraw();
 

@@ -3,114 +3,153 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 
-#include "control/verdict.hpp"
+#include "control/half_open.hpp"
 
 namespace vestibule {
 
-namespace {
-
-constexpr auto tcx_egress = static_cast<bpf_attach_type>(47); // BPF_TCX_EGRESS, Linux 6.6
-
-// The egress hook, on every way out, for as long as this object lives.
-class eavesdropping {
-public:
-    eavesdropping(int program, const std::vector<u32>& interfaces) {
-        for (u32 ifindex : interfaces) {
-            descriptor link(bpf_link_create(program, static_cast<int>(ifindex), tcx_egress, nullptr));
-            if (!link && errno != ENODEV)
-                fail("cannot attach at TC egress of interface {}: {}", ifindex, std::strerror(errno));
-            links_.push_back(std::move(link));
-        }
-    }
-
-private:
-    std::vector<descriptor> links_;
+// One endpoint: on whose behalf it is asked for; maybe nobody's.
+struct rehearsal::part {
+    endpoint where;
+    std::vector<cue> cues;
 };
 
-int keep(void* to, void* data, size_t size) {
-    if (size == sizeof(overheard))
-        static_cast<std::vector<utterance>*>(to)->push_back(understand(*static_cast<overheard*>(data)));
-    return 0;
+namespace {
+
+// What goes in on one interface, and how many answers that may draw.
+struct scene {
+    std::vector<rehearsal_frame> frames;
+    std::size_t questions = 0;
+
+    void ask(const rehearsal_frame& f) {
+        frames.push_back(f);
+        ++questions;
+    }
+    void clear(const rehearsal_frame& f) { frames.push_back(f); }
+};
+
+bool agreed(const evidence& e, const cue& c) {
+    const utterance* u = e.said.reply_to(c, e.ours.offer_port(offer_class::everything));
+    return u != nullptr && u->kind == speech::agrees;
+}
+
+void ask_further(scene& s, const evidence& e, const std::vector<cue>& cues) {
+    for (const offer_class kind : {offer_class::no_timestamps, offer_class::accecn}) {
+        s.ask(offer_frame(cues.front(), kind, e.ours));
+        s.clear(clearing_frame(cues.front(), kind, e.ours, false));
+    }
+    for (const cue& c : cues) {
+        s.ask(stray_ack_frame(c, false, e.ours));
+        if (e.nat)
+            s.ask(stray_ack_frame(c, true, e.ours));
+    }
 }
 
 } // namespace
 
-// All frames for a number of endpoints, and the cues they were made from.
-struct rehearsal::scene {
-    std::vector<std::vector<cue>> cues; // one list for each question, maybe empty
-    std::vector<rehearsal_frame> frames;
+struct rehearsal::performance {
+    evidence known;
+    transcript& said;
+    const std::vector<part>& parts;
 };
 
 rehearsal::rehearsal(const programs& loaded, netlink& route, u32 token)
-    : programs_(loaded), route_(route), token_(token), ring_(nullptr, ring_buffer__free) {
-    ring_.reset(ring_buffer__new(loaded.rehearsal.map("answers_overheard"), keep, &heard_, nullptr));
-    if (ring_ == nullptr)
-        fail("cannot read the rehearsal's ring buffer: {}", std::strerror(errno));
+    : programs_(loaded), route_(route), diagnosis_(NETLINK_SOCK_DIAG), ours_{token, first_port}, ears_(loaded) {}
+
+disguise rehearsal::next_disguise() {
+    ours_.port = static_cast<u16>(ours_.port + ports_for_one);
+    if (ours_.port + ports_for_one > last_port)
+        ours_.port = first_port;
+    return ours_;
 }
 
-void rehearsal::play(const scene& s, u32 ifindex) {
-    const int frames = programs_.rehearsal.map("frames");
-    for (u32 i = 0; i < s.frames.size(); ++i)
-        put(frames, i, s.frames[i]);
-    put(programs_.rehearsal.map("cursor"), u32{0}, rehearsal_cursor{0, static_cast<u32>(s.frames.size())});
-    rehearsal_frame blank{};
-    if (inject_frames(programs_.rehearsal.program("inject"), ifindex, blank.bytes, sizeof(blank), s.frames.size()) != 0)
+std::vector<rehearsal::part> rehearsal::cast(std::span<const question> questions, source_finder& finder) const {
+    const auto unheard = [&](const endpoint& where) {
+        return std::any_of(ears_.deaf().begin(), ears_.deaf().end(),
+                           [&](u32 deaf) { return finder.links().leads_to(where.ifindex, deaf); });
+    };
+    std::vector<part> out;
+    for (const question& q : questions) {
+        part& p = out.emplace_back(part{q.where, {}});
+        if (!unheard(q.where))
+            for (const source& from : finder.for_endpoint(q.where, q.asking ? &*q.asking : nullptr))
+                p.cues.push_back({q.where, from});
+    }
+    return out;
+}
+
+void rehearsal::play(u32 ifindex, std::span<const rehearsal_frame> frames) {
+    const int map = programs_.rehearsal.map("frames");
+    for (u32 i = 0; i < frames.size(); ++i)
+        put(map, i, frames[i]);
+    put(programs_.rehearsal.map("cursor"), u32{0}, rehearsal_cursor{0, static_cast<u32>(frames.size())});
+    put(programs_.rehearsal.map("agreed"), u32{0}, agreement{});
+    const rehearsal_frame blank{};
+    if (inject_frames(programs_.rehearsal.program("inject"), ifindex, blank.bytes, rehearsal_frame_bytes,
+                      frames.size()) != 0)
         fail("the kernel refused to inject rehearsal frames: {}", std::strerror(errno));
 }
 
-std::vector<utterance> rehearsal::listen() {
-    ring_buffer__consume(ring_.get());
-    return std::exchange(heard_, {});
-}
-
-namespace {
-
-void add_cue(std::vector<rehearsal_frame>& frames, const cue& c, bool nat, u32 token) {
-    for (u8 kind = 0; kind < offer_classes; ++kind) { // each cleared before the next, so that no backlog is filled
-        frames.push_back(offer_frame(c, offer_class{kind}, token));
-        frames.push_back(clearing_frame(c, offer_class{kind}, token));
+// `write` adds a part's frames to a scene. Scenes are played as they fill up, so that what is overheard finds room.
+template <class Write>
+void rehearsal::act(performance& p, Write write) {
+    std::map<u32, scene> open;
+    const auto perform_scene = [&](u32 ifindex, scene& s) {
+        if (s.frames.empty())
+            return;
+        play(ifindex, s.frames);
+        p.said.add(ears_.listen(s.questions));
+        s = {};
+    };
+    constexpr std::size_t most_for_one = 32;
+    for (const part& each : p.parts) {
+        scene& s = open[each.where.ifindex];
+        if (!each.cues.empty())
+            write(s, each);
+        if (s.frames.size() + most_for_one > most_rehearsal_frames)
+            perform_scene(each.where.ifindex, s);
     }
-    frames.push_back(stray_ack_frame(c, false, token));
-    if (nat)
-        frames.push_back(stray_ack_frame(c, true, token));
+    for (auto& [ifindex, s] : open)
+        perform_scene(ifindex, s);
 }
 
-constexpr u32 frames_for_one = 7 * (2 * offer_classes + 2); // sources x frames, at most
+// Everyone's SYN, each cleared before the next, so that no backlog is filled.
+void rehearsal::first_act(performance& p) {
+    act(p, [&](scene& s, const part& each) {
+        for (const cue& c : each.cues) {
+            s.ask(offer_frame(c, offer_class::everything, p.known.ours));
+            s.clear(clearing_frame(c, offer_class::everything, p.known.ours, true));
+        }
+    });
+}
 
-} // namespace
+// Cleared once more, in case the stack had not spoken yet; and where the first act went well, the rest.
+void rehearsal::second_act(performance& p) {
+    act(p, [&](scene& s, const part& each) {
+        for (const cue& c : each.cues)
+            if (agreed(p.known, c))
+                s.clear(clearing_frame(c, offer_class::everything, p.known.ours, false));
+        if (judge_attempts(p.known, each.cues).state == service::served)
+            ask_further(s, p.known, each.cues);
+    });
+}
 
 std::vector<finding> rehearsal::perform(std::span<const question> questions, bool nat) {
     source_finder finder(route_);
-    const eavesdropping ears(programs_.rehearsal.program("overhear"), finder.links().bottoms());
-    listen(); // nothing from before
+    ears_.attend(finder.links().bottoms());
+    const auto parts = cast(questions, finder);
+    const disguise ours = next_disguise();
+    transcript said;
+    performance p{{said, ours, finder.links(), nat}, said, parts};
+    first_act(p);
+    second_act(p);
+    destroy_half_open(diagnosis_, ours.port, static_cast<u16>(ours.port + ports_for_one - 1));
     std::vector<finding> out;
-    std::size_t done = 0;
-    while (done < questions.size()) {
-        scene s;
-        const u32 ifindex = questions[done].where.ifindex;
-        std::size_t end = done;
-        for (; end < questions.size() && questions[end].where.ifindex == ifindex &&
-               s.frames.size() + frames_for_one <= most_rehearsal_frames;
-             ++end) {
-            const question& q = questions[end];
-            auto& cues = s.cues.emplace_back();
-            for (const source& from : finder.for_endpoint(q.where, q.asking ? &*q.asking : nullptr))
-                cues.push_back({q.where, from});
-            for (const cue& c : cues)
-                add_cue(s.frames, c, nat, token_);
-        }
-        if (!s.frames.empty())
-            play(s, ifindex);
-        const transcript t(listen());
-        for (std::size_t i = 0; i < s.cues.size(); ++i) {
-            answer a{};
-            a.why = left_reason::no_source;
-            if (!s.cues[i].empty())
-                a = judge(t, s.cues[i], nat, finder.links());
-            out.push_back({questions[done + i].where, a});
-        }
-        done = end;
+    for (const part& each : parts) {
+        answer a{};
+        a.why = left_reason::no_source;
+        out.push_back({each.where, each.cues.empty() ? a : judge(p.known, each.cues)});
     }
     return out;
 }

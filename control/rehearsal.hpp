@@ -5,15 +5,17 @@
 #include <span>
 #include <vector>
 
-#include "control/overheard.hpp"
+#include "control/eavesdropper.hpp"
 #include "control/programs.hpp"
 #include "control/script.hpp"
+#include "control/verdict.hpp"
 
 namespace vestibule {
 
 struct question {
     endpoint where;
     std::optional<source> asking; // the peer whose SYN made us ask
+    int tries = 20;               // how often it may be put again, when nobody is known to ask on behalf of
 };
 
 struct finding {
@@ -26,20 +28,29 @@ public:
     rehearsal(const programs& loaded, netlink& route, u32 token);
 
     // Asks for all of them, blocking for some tens of milliseconds; nothing leaves the machine, nothing stays behind.
-    // `nat`: the namespace has NAT rules, so the handoff must run untracked.
+    // `nat` as in evidence. Whoever calls sees to it that rest() is called some 100 ms later.
     std::vector<finding> perform(std::span<const question> questions, bool nat);
 
-private:
-    struct scene;
+    // Takes the egress hook away.
+    void rest() { ears_.rest(); }
 
-    void play(const scene& s, u32 ifindex);
-    std::vector<utterance> listen();
+private:
+    struct part; // one endpoint and what is asked for it
+    struct performance;
+
+    std::vector<part> cast(std::span<const question> questions, source_finder& finder) const;
+    void play(u32 ifindex, std::span<const rehearsal_frame> frames);
+    template <class Write>
+    void act(performance& p, Write write);
+    void first_act(performance& p);
+    void second_act(performance& p);
+    [[nodiscard]] disguise next_disguise();
 
     const programs& programs_;
     netlink& route_;
-    u32 token_;
-    std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> ring_;
-    std::vector<utterance> heard_;
+    netlink diagnosis_;
+    disguise ours_;
+    eavesdropper ears_;
 };
 
 } // namespace vestibule

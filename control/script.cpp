@@ -100,10 +100,6 @@ wire::tcp header(const cue& c, u16 port, u32 sequence, u8 flags) {
     return t;
 }
 
-u16 port_of(offer_class kind) {
-    return static_cast<u16>(first_offer_port + static_cast<u16>(kind));
-}
-
 std::vector<u8> options_of(const cue& c, offer_class kind) {
     const u8 mss = is_v4(c.where.local) ? 0xb4 : 0xa0; // 1460, 1440
     if (kind == offer_class::no_timestamps)
@@ -113,20 +109,24 @@ std::vector<u8> options_of(const cue& c, offer_class kind) {
 
 } // namespace
 
-rehearsal_frame offer_frame(const cue& c, offer_class kind, u32 token) {
-    tcp_part t{header(c, port_of(kind), token, wire::syn | wire::ece | wire::cwr), options_of(c, kind)};
+rehearsal_frame offer_frame(const cue& c, offer_class kind, const disguise& d) {
+    tcp_part t{header(c, d.offer_port(kind), d.token, wire::syn | wire::ece | wire::cwr), options_of(c, kind)};
     if (kind == offer_class::accecn)
         t.head.offset_reserved = wire::accurate_ecn;
     return frame_with(c, std::move(t));
 }
 
-rehearsal_frame clearing_frame(const cue& c, offer_class kind, u32 token) {
-    return frame_with(c, {header(c, port_of(kind), token + 1, wire::rst), {}});
+rehearsal_frame clearing_frame(const cue& c, offer_class kind, const disguise& d, bool cautious) {
+    rehearsal_frame f = frame_with(c, {header(c, d.offer_port(kind), d.token + 1, wire::rst), {}});
+    f.peer = c.from.ip;
+    f.peer_port = network(d.offer_port(kind));
+    f.clears = cautious ? 1 : 0;
+    return f;
 }
 
-rehearsal_frame stray_ack_frame(const cue& c, bool untracked, u32 token) {
-    tcp_part t{header(c, untracked ? untracked_ack_port : tracked_ack_port, token, wire::ack), {}};
-    t.head.acknowledgment = network(token ^ (untracked ? 2U : 1U));
+rehearsal_frame stray_ack_frame(const cue& c, bool untracked, const disguise& d) {
+    tcp_part t{header(c, d.ack_port(untracked), d.token, wire::ack), {}};
+    t.head.acknowledgment = network(d.token ^ (untracked ? 2U : 1U));
     return frame_with(c, std::move(t));
 }
 

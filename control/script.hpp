@@ -22,7 +22,9 @@ struct disguise {
     u16 port;  // the first of ports_for_one
 
     [[nodiscard]] u16 offer_port(offer_class kind) const { return static_cast<u16>(port + static_cast<u16>(kind)); }
-    [[nodiscard]] u16 ack_port(bool untracked) const { return static_cast<u16>(port + offer_classes + (untracked ? 1 : 0)); }
+    [[nodiscard]] u16 ack_port(bool untracked) const {
+        return static_cast<u16>(port + offer_classes + (untracked ? 1 : 0));
+    }
 };
 constexpr u16 ports_for_one = offer_classes + 2;
 

@@ -11,29 +11,28 @@ namespace vestibule {
 namespace {
 
 constexpr std::size_t most_neighbours = 3;
-constexpr std::size_t most_sources = 7;
 
 address v4(u32 value) {
     return {{be32{}, be32{}, mapped_prefix, network(value)}};
 }
 
-// Three of public address space: one fixed, two drawn anew each time, so that a filter by origin shows itself sooner or
-// later. No frame that bears them ever leaves this machine.
-std::vector<address> public_addresses(bool v6) {
-    static thread_local std::mt19937 random{std::random_device{}()};
-    std::vector<address> out;
+address random_v4(std::mt19937& random) {
     constexpr std::array<u32, 6> blocks = {5, 23, 45, 80, 151, 203}; // first octets in public use on every continent
-    if (v6) {
-        out.push_back({{network(0x2a000000U), network(0x12340000U), be32{}, network(1U)}});
-        for (int i = 0; i < 2; ++i)
-            out.push_back({{network(static_cast<u32>(0x20000000U | (random() & 0x0fffffffU))),
-                            network(static_cast<u32>(random())), be32{}, network(static_cast<u32>(random() | 1U))}});
-        return out;
-    }
-    out.push_back(v4(0x08080404U));
-    for (int i = 0; i < 2; ++i)
-        out.push_back(v4(static_cast<u32>(blocks.at(random() % blocks.size()) << 24 | (random() & 0x00fffffeU) | 1U)));
-    return out;
+    return v4(static_cast<u32>(blocks.at(random() % blocks.size()) << 24 | (random() & 0x00fffffeU) | 1U));
+}
+
+address random_v6(std::mt19937& random) {
+    const auto word = [&] { return static_cast<u32>(random()); };
+    return {{network(0x20000000U | (word() & 0x0fffffffU)), network(word()), be32{}, network(word() | 1U)}};
+}
+
+// Three of each family's public address space: one fixed, two drawn anew each time, so that a filter by origin shows
+// itself sooner or later. No frame that bears them ever leaves this machine.
+std::vector<address> public_addresses() {
+    static thread_local std::mt19937 random{std::random_device{}()};
+    return {v4(0x08080404U),   random_v4(random),
+            random_v4(random), {{network(0x2a000000U), network(0x12340000U), be32{}, network(1U)}},
+            random_v6(random), random_v6(random)};
 }
 
 bool link_scope(const address& a) {
@@ -43,7 +42,8 @@ bool link_scope(const address& a) {
 } // namespace
 
 source_finder::source_finder(netlink& route)
-    : route_(route), links_(route), neighbours_(neighbours(route)), locals_(local_addresses(route)) {}
+    : route_(route), links_(route), neighbours_(neighbours(route)), locals_(local_addresses(route)),
+      strangers_(public_addresses()) {}
 
 const neighbour* source_finder::known(const address& ip, u32 ifindex) const {
     const auto it = std::find_if(neighbours_.begin(), neighbours_.end(),
@@ -54,7 +54,7 @@ const neighbour* source_finder::known(const address& ip, u32 ifindex) const {
 std::optional<source> source_finder::reachable(const address& ip, const endpoint& where, const source* asking) {
     const bool mine =
         std::any_of(locals_.begin(), locals_.end(), [&](const local_address& l) { return same(l.ip, ip); });
-    const auto back = route_to(route_, ip, where.local);
+    const auto back = way(ip, where.local);
     if (mine || !back || links_.by_index(back->ifindex) == nullptr || !links_.leads_to(back->ifindex, where.ifindex))
         return std::nullopt;
     const neighbour* hop = known(back->next_hop, back->ifindex);
@@ -63,24 +63,35 @@ std::optional<source> source_finder::reachable(const address& ip, const endpoint
     return source{ip, asking != nullptr ? asking->link : hop->link, links_.by_index(back->ifindex)->address};
 }
 
-std::vector<source> source_finder::for_endpoint(const endpoint& where, const source* asking) {
-    const bool v6 = !is_v4(where.local);
-    std::vector<source> out;
-    const auto take = [&](const address& ip, const source* from) {
-        const bool twice = std::any_of(out.begin(), out.end(), [&](const source& s) { return same(s.ip, ip); });
-        if (is_v4(ip) == v6 || twice || out.size() >= most_sources || link_scope(ip) != link_scope(where.local))
-            return;
-        if (auto s = reachable(ip, where, from))
-            out.push_back(*s);
-    };
-    if (asking != nullptr)
-        take(asking->ip, asking);
+std::optional<way_back> source_finder::way(const address& ip, const address& local) {
+    auto& known_ways = ways_[local];
+    const auto at = known_ways.find(ip);
+    return at != known_ways.end() ? at->second : known_ways.emplace(ip, route_to(route_, ip, local)).first->second;
+}
+
+// In the order of their usefulness.
+std::vector<address> source_finder::candidates(const endpoint& where) const {
+    std::vector<address> out;
     for (const neighbour& n : neighbours_)
-        if (out.size() < most_neighbours + 1)
-            take(n.ip, nullptr);
-    if (!link_scope(where.local))
-        for (const address& a : public_addresses(v6))
-            take(a, nullptr);
+        if (is_v4(n.ip) == is_v4(where.local) && link_scope(n.ip) == link_scope(where.local))
+            out.push_back(n.ip);
+    if (out.size() > most_neighbours)
+        out.resize(most_neighbours);
+    for (const address& a : strangers_)
+        if (is_v4(a) == is_v4(where.local) && !link_scope(where.local))
+            out.push_back(a);
+    return out;
+}
+
+std::vector<source> source_finder::for_endpoint(const endpoint& where, const source* asking) {
+    std::vector<source> out;
+    if (asking != nullptr)
+        if (const auto s = reachable(asking->ip, where, asking))
+            out.push_back(*s);
+    for (const address& a : candidates(where))
+        if (asking == nullptr || !same(a, asking->ip))
+            if (const auto s = reachable(a, where, nullptr))
+                out.push_back(*s);
     return out;
 }
 

@@ -1,6 +1,7 @@
 // On whose behalf to ask: peers as they may come to one endpoint, with a way back that is known.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "control/neighbourhood.hpp"
@@ -24,13 +25,17 @@ public:
     [[nodiscard]] const link_table& links() const { return links_; }
 
 private:
+    [[nodiscard]] std::vector<address> candidates(const endpoint& where) const;
     [[nodiscard]] std::optional<source> reachable(const address& ip, const endpoint& where, const source* asking);
+    [[nodiscard]] std::optional<way_back> way(const address& ip, const address& local);
     [[nodiscard]] const neighbour* known(const address& ip, u32 ifindex) const;
 
     netlink& route_;
     link_table links_;
     std::vector<neighbour> neighbours_;
     std::vector<local_address> locals_;
+    std::vector<address> strangers_;
+    std::map<address, std::map<address, std::optional<way_back>, address_order>, address_order> ways_; // local, peer
 };
 
 } // namespace vestibule

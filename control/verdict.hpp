@@ -10,20 +10,31 @@
 
 namespace vestibule {
 
-// Everything the stack said, findable by who was asked on behalf of whom.
+// Everything the stack said in one rehearsal, findable by who was asked on behalf of whom.
 class transcript {
 public:
-    explicit transcript(const std::vector<utterance>& heard);
-    // Null: silence.
+    void add(const std::vector<utterance>& heard);
+    // Null: silence, or an ICMP error.
     [[nodiscard]] const utterance* reply_to(const cue& c, u16 our_port) const;
-    // Whether any packet filter answered for that source with an ICMP error is not told apart from silence.
 
 private:
     using key = std::tuple<std::array<be32, 4>, std::array<be32, 4>, be16, u16>; // local, peer, local port, our port
     std::map<key, utterance> said_;
 };
 
-// `cues` are all of one endpoint, at least one. `nat` as in rehearsal::perform.
-answer judge(const transcript& t, const std::vector<cue>& cues, bool nat, const link_table& links);
+// All that a judgement is made from. `nat`: the namespace has NAT rules, so the handoff must run untracked.
+struct evidence {
+    const transcript& said;
+    const disguise& ours;
+    const link_table& links;
+    bool nat;
+};
+
+// After the first act, every source's SYN with all options. Served: as far as that tells. `cues` are all of one endpoint,
+// at least one; the first is its spokesman, who alone asks about further classes of offer.
+answer judge_attempts(const evidence& e, const std::vector<cue>& cues);
+
+// After the second, in which those that the first judgement found served are asked everything else.
+answer judge(const evidence& e, const std::vector<cue>& cues);
 
 } // namespace vestibule
