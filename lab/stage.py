@@ -417,6 +417,13 @@ class Stage:
         """A program that passes all frames: with it, veth takes what the other end sends with XDP_TX."""
         return self._xdp("pass", ns, interface)
 
+    def sink_frames(self, ns: str, interface: str) -> Process:
+        """Like pass_frames(), but what a flood's random sources sent or should get ends here, at little cost.
+
+        Stopped, it prints {"sunk": N}.
+        """
+        return self._xdp("sink", ns, interface)
+
     def return_frames(self, ns: str, interface: str) -> Process:
         """The bare program that returns SYNs with XDP_TX; stopped, it prints {"returned": N}."""
         return self._xdp("tx", ns, interface)

@@ -12,6 +12,7 @@
 #include "bare_tx.skel.h"
 #include "lab/interface.hpp"
 #include "pass.skel.h"
+#include "sink.skel.h"
 
 namespace {
 
@@ -74,6 +75,13 @@ void tx(const std::string& interface) {
     std::cout << "{\"returned\": " << total(programs->maps.returned) << "}\n" << std::flush;
 }
 
+void sink(const std::string& interface) {
+    const auto programs = load<sink_bpf>();
+    const link attached = attach(programs->progs.sink, interface);
+    wait_until_told_to_stop();
+    std::cout << "{\"sunk\": " << total(programs->maps.sunk) << "}\n" << std::flush;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -86,6 +94,9 @@ int main(int argc, char** argv) {
     app.add_subcommand("tx", "send TCP SYNs back, link addresses swapped; print the count in the end")->callback([&] {
         tx(interface);
     });
+    app.add_subcommand("sink",
+                       "drop frames to and from a flood's random sources, pass others; print their count in the end")
+        ->callback([&] { sink(interface); });
     libbpf_set_print(nullptr);
     try {
         app.parse(argc, argv);
