@@ -107,9 +107,9 @@ ENGINE outcome judge_listener(const listener& l, const offer& o) {
     return {action::reply, reason::syn_answered};
 }
 
-ENGINE outcome judge_answer(const frame& f, const segment& s, const answer& a) {
-    if (a.state != service::served)
-        return passed(reason::left_to_stack);
+ENGINE outcome judge_answer(const frame& f, const segment& s, const offer& o, const answer& a) {
+    if (a.state != service::served) // a listener that demands keys is one of these: its rehearsal has none
+        return passed(offers(o, offers_signature) ? reason::syn_signed : reason::left_to_stack);
     if (!to_link(f, a))
         return passed(reason::other_station);
     if (s.fragmented)
@@ -142,7 +142,7 @@ ENGINE outcome judge_attempt(const frame& f, const segment& s, const offer& o, c
         const outcome unasked = judge_listener(port.listener_for(s), o);
         return unasked.act == action::pass ? unasked : passed(reason::no_answer_on_file);
     }
-    outcome judged = judge_answer(f, s, *a);
+    outcome judged = judge_answer(f, s, o, *a);
     if (judged.act == action::reply)
         judged = judge_listener(port.listener_for(s), o);
     if (judged.act == action::reply)
