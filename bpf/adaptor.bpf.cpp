@@ -118,9 +118,9 @@ BPF_INLINE bool grow(xdp_md* ctx) {
     return true;
 }
 
-// Turns the frame into the reply.
-BPF_INLINE bool send_back(xdp_md* ctx, const frame& f, const segment& s, const synack& r) {
-    const int change = static_cast<int>(reply_length(s, r)) - static_cast<int>(f.end - f.begin);
+// Turns the frame into the reply. A SYN may carry data in fragments of a jumbo frame: they go too.
+BPF_INLINE bool send_back(xdp_md* ctx, const segment& s, const synack& r) {
+    const int change = static_cast<int>(reply_length(s, r)) - static_cast<int>(bpf::frame_length(ctx));
     if (change == static_cast<int>(mss_option) ? !grow(ctx) : change != 0 && bpf::adjust_tail(ctx, change) != 0)
         return false;
     return write_synack(frame_of(ctx), s, r);
@@ -159,7 +159,7 @@ BPF_INLINE outcome meet(xdp_md* ctx) {
     const outcome o = judge_attempt(f, s, offered, c, p, r);
     if (o.why == reason::no_answer_on_file)
         ask_for_rehearsal(f, s, c);
-    if (o.act == action::reply && !send_back(ctx, f, s, r))
+    if (o.act == action::reply && !send_back(ctx, s, r))
         return {action::pass, reason::reply_too_long};
     return o;
 }

@@ -85,13 +85,4 @@ inline u64 sodium_siphash(const secret_key& key, const bytes& message) {
     return hash;
 }
 
-inline std::string hex(const bytes& b) {
-    std::string text;
-    for (const u8 x : b) {
-        text += "0123456789abcdef"[x >> 4];
-        text += "0123456789abcdef"[x & 15];
-    }
-    return text;
-}
-
 } // namespace vestibule::test
