@@ -52,6 +52,17 @@ BPF_INLINE frame frame_of(__sk_buff* ctx) {
             reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
 }
 
+// After a generic XDP program the kernel may show this hook the packet without its link header: when it copies the buffer
+// to make room (skb_pp_cow_data) it forgets mac_len. A link header says the packet's type where it ends; and 0x45, the
+// usual first byte of an IPv4 header, begins no station's address.
+BPF_INLINE bool starts_at_network(const frame& f, be16 type) {
+    const auto* e = reinterpret_cast<const wire::ethernet*>(f.begin);
+    if (!fits(e, sizeof(*e), f.end))
+        return false;
+    constexpr u8 usual_ipv4 = 0x45;
+    return e->type != type || (type == wire::type_ipv4 && e->destination[0] == usual_ipv4);
+}
+
 } // namespace
 
 // Functions of their own, so that the verifier walks headers and options once and not once for every way on from there.
@@ -60,7 +71,9 @@ extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
         return static_cast<int>(shape::other);
     frame f = frame_of(ctx);
     f.beyond = ctx->len - static_cast<u32>(f.end - f.begin);
-    return static_cast<int>(parse(f, *s));
+    const auto type = static_cast<be16>(ctx->protocol);
+    const bool bare = starts_at_network(f, type);
+    return static_cast<int>(bare ? parse_packet(f, 0, type, *s) : parse(f, *s));
 }
 
 extern "C" [[gnu::noinline]] int read_offer(__sk_buff* ctx, const segment* s, offer* o) {

@@ -173,9 +173,4 @@ extern "C" SEC("xdp") int inject(xdp_md* ctx) {
     return XDP_PASS;
 }
 
-// A frame as XDP sends replies, to see whether the driver sends at all.
-extern "C" SEC("xdp") int reflect([[maybe_unused]] xdp_md* ctx) {
-    return XDP_TX;
-}
-
 extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";

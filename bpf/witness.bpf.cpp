@@ -103,13 +103,6 @@ extern "C" SEC("tp_btf/xdp_bulk_tx") int bulk_sent(u64* ctx) {
     return 0;
 }
 
-// (from, to, sent, drops, error): the same for frames that were redirected, as our trial frame is.
-extern "C" SEC("tp_btf/xdp_devmap_xmit") int map_sent(u64* ctx) {
-    sent_in_bulk(reinterpret_cast<const net_device*>(ctx[1]), static_cast<int>(ctx[2]), static_cast<int>(ctx[3]),
-                 static_cast<int>(ctx[4]));
-    return 0;
-}
-
 // (device, program, action): other drivers report each reply that they could not send.
 extern "C" SEC("tp_btf/xdp_exception") int driver_failed(u64* ctx) {
     const auto* device = reinterpret_cast<const net_device*>(ctx[0]);

@@ -2,7 +2,6 @@
 
 #include <linux/if_link.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -58,11 +57,12 @@ const char* name_of(xdp_mode mode) {
     return mode == xdp_mode::native ? "native" : "generic";
 }
 
-attachment::attachment(const programs& loaded, const link& where, xdp_wish wish, std::filesystem::path pins)
+attachment::attachment(const programs& loaded, const link& where, xdp_wish wish, bool native_sends,
+                       std::filesystem::path pins)
     : programs_(&loaded), name_(where.name), ifindex_(where.index), pins_(std::move(pins)) {
     try {
         attach_handoff(); // first: what the adaptor answers must find someone to complete it
-        attach_adaptor(wish);
+        attach_adaptor(wish, native_sends);
     } catch (...) {
         std::filesystem::remove(pin_path("adaptor"));
         std::filesystem::remove(pin_path("handoff"));
@@ -73,10 +73,18 @@ attachment::attachment(const programs& loaded, const link& where, xdp_wish wish,
 attachment::~attachment() {
     if (!adaptor_ && !handoff_)
         return; // moved from
+    drop_adaptor();
+    bpf_link_detach(handoff_.get());
+    std::error_code ignored;
+    std::filesystem::remove(pin_path("handoff"), ignored);
+}
+
+// At once: closing and unpinning alone would leave it to the kernel when the program goes.
+void attachment::drop_adaptor() {
+    bpf_link_detach(adaptor_.get());
     adaptor_ = descriptor();
     std::error_code ignored;
     std::filesystem::remove(pin_path("adaptor"), ignored);
-    std::filesystem::remove(pin_path("handoff"), ignored);
 }
 
 std::filesystem::path attachment::pin_path(const char* role) const {
@@ -97,17 +105,28 @@ bool attachment::try_adaptor(xdp_mode mode) {
     return true;
 }
 
-void attachment::attach_adaptor(xdp_wish wish) {
+// Whether the adaptor that an earlier run left here serves this wish.
+bool attachment::keep_adaptor(xdp_wish wish, bool native_sends) {
     bool generic = false;
     adaptor_ = take_over(pin_path("adaptor"), programs_->adaptor.program("adaptor"), ifindex_, generic);
-    if (adaptor_) {
-        mode_ = generic ? xdp_mode::generic : xdp_mode::native;
-        if (wish == xdp_wish::automatic || (wish == xdp_wish::generic) == generic)
-            return;
-        adaptor_ = descriptor();
-        std::filesystem::remove(pin_path("adaptor"));
-    }
-    const bool native = wish != xdp_wish::generic && try_adaptor(xdp_mode::native);
+    if (!adaptor_)
+        return false;
+    mode_ = generic ? xdp_mode::generic : xdp_mode::native;
+    const bool wanted = generic ? wish != xdp_wish::native : wish != xdp_wish::generic && native_sends;
+    if (!wanted)
+        drop_adaptor();
+    return wanted;
+}
+
+void attachment::attach_adaptor(xdp_wish wish, bool native_sends) {
+    if (!native_sends && wish == xdp_wish::native)
+        fail("{}: the other end of this veth has no XDP program, so replies sent in native mode would be lost: use "
+             "--xdp "
+             "auto or generic",
+             name_);
+    if (keep_adaptor(wish, native_sends))
+        return;
+    const bool native = wish != xdp_wish::generic && native_sends && try_adaptor(xdp_mode::native);
     if (!native && wish == xdp_wish::native)
         fail("{}: its driver takes no XDP program in native mode ({}): use --xdp generic, or auto", name_,
              std::strerror(errno));
@@ -132,19 +151,10 @@ void attachment::attach_handoff() {
 void attachment::step_back() {
     if (mode_ == xdp_mode::generic)
         return;
-    adaptor_ = descriptor();
-    std::filesystem::remove(pin_path("adaptor"));
+    drop_adaptor();
     if (!try_adaptor(xdp_mode::generic))
         fail("{}: its driver loses what XDP sends, and it takes no generic program: {}", name_, std::strerror(errno));
     pin(adaptor_, pin_path("adaptor"));
-}
-
-void try_transmission(const programs& loaded, u32 ifindex) {
-    std::array<u8, 64> frame{};
-    frame[12] = 0x88;
-    frame[13] = 0xb5;
-    if (inject_frames(loaded.rehearsal.program("reflect"), ifindex, frame.data(), frame.size(), 1) != 0)
-        fail("the kernel refused to send a frame for a trial: {}", std::strerror(errno));
 }
 
 } // namespace vestibule

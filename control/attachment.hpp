@@ -17,8 +17,8 @@ const char* name_of(xdp_mode mode);
 class attachment {
 public:
     // Attaches both programs and pins their links below `pins`, so that they outlive the control process. Takes over
-    // what an earlier run of the same instance left there. Throws failure, with nothing left attached, where that cannot be.
-    attachment(const programs& loaded, const link& where, xdp_wish wish, std::filesystem::path pins);
+    // what an earlier run of the same instance left there. `native_sends`: whether in native mode replies would arrive. Throws failure, with nothing left attached, where that cannot be.
+    attachment(const programs& loaded, const link& where, xdp_wish wish, bool native_sends, std::filesystem::path pins);
     ~attachment(); // detaches, unless release() was called
     attachment(attachment&&) noexcept = default;
     attachment& operator=(attachment&&) = delete;
@@ -36,7 +36,9 @@ private:
     // Names without dots, which the BPF file system refuses and interfaces may have.
     [[nodiscard]] std::filesystem::path pin_path(const char* role) const;
     bool try_adaptor(xdp_mode mode);
-    void attach_adaptor(xdp_wish wish);
+    void attach_adaptor(xdp_wish wish, bool native_sends);
+    [[nodiscard]] bool keep_adaptor(xdp_wish wish, bool native_sends);
+    void drop_adaptor();
     void attach_handoff();
 
     const programs* programs_;
@@ -47,9 +49,5 @@ private:
     descriptor adaptor_;
     descriptor handoff_;
 };
-
-// Sends one frame out of `ifindex` as XDP sends replies: addressed to the interface itself, of the type that IEEE 802 sets
-// aside for experiments, so that nobody takes it up. Where the driver loses it, the witness tells of a lost reply.
-void try_transmission(const programs& loaded, u32 ifindex);
 
 } // namespace vestibule

@@ -20,6 +20,7 @@
 #include "control/keyring.hpp"
 #include "control/preflight.hpp"
 #include "control/status.hpp"
+#include "control/veth.hpp"
 
 namespace vestibule {
 
@@ -52,7 +53,7 @@ settings first_settings(const instance& self) {
 
 std::vector<descriptor> trace(const programs& loaded) {
     std::vector<descriptor> out;
-    for (const char* name : {"socket_state_changed", "bulk_sent", "map_sent", "driver_failed"}) {
+    for (const char* name : {"socket_state_changed", "bulk_sent", "driver_failed"}) {
         out.emplace_back(bpf_raw_tracepoint_open(nullptr, loaded.witness.program(name)));
         if (!out.back())
             fail("cannot attach the tracepoint program {}: {}", name, std::strerror(errno));
@@ -68,8 +69,10 @@ std::vector<attachment> attach(const programs& loaded, const run_options& option
         require_interface(links, name);
     std::vector<attachment> out;
     out.reserve(options.interfaces.size());
-    for (const std::string& name : options.interfaces)
-        out.emplace_back(loaded, require_interface(links, name), options.xdp, self.pins());
+    for (const std::string& name : options.interfaces) {
+        const link& where = require_interface(links, name);
+        out.emplace_back(loaded, where, options.xdp, replies_arrive(route, where), self.pins());
+    }
     return out;
 }
 
@@ -90,7 +93,6 @@ private:
     void show_rates(const totals& now);
     void replies_lost(u32 ifindex);
     void watch_losses(const totals& now);
-    void prove_transmission();
     void stop();
     void wait_for_outstanding(u64 until_ms);
     [[nodiscard]] nlohmann::json status() const;
@@ -154,7 +156,6 @@ void process::run() {
     if (events_ == nullptr)
         fail("cannot read the datapath's events: {}", std::strerror(errno));
     events_readable_.assign(dup(ring_buffer__epoll_fd(events_.get())));
-    prove_transmission();
     for (const attachment& a : attachments_)
         fmt::print("{}: XDP {}\n", a.interface(), name_of(a.mode()));
     std::vector<u32> interfaces(attachments_.size());
@@ -220,14 +221,6 @@ void process::watch_losses(const totals& now) {
         return;
     for (const attachment& a : attachments_)
         replies_lost(a.ifindex());
-}
-
-// A frame to nobody, before the first peer's: what the driver does with it, the tracepoints tell.
-void process::prove_transmission() {
-    for (const attachment& a : attachments_)
-        if (a.mode() == xdp_mode::native)
-            try_transmission(programs_, a.ifindex());
-    ring_buffer__consume(events_.get());
 }
 
 void process::every_second() {

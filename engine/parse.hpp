@@ -177,22 +177,25 @@ ENGINE shape tcp(const frame& f, const cursor& c, segment& s, u32 left) {
 
 } // namespace parsing
 
-// Fills `s` and answers shape::tcp where the frame holds a TCP segment (or the first fragment of one). s.vlan must come in
-// with the tag that the driver stripped, or zeros.
+// Fills `s` and answers shape::tcp where the packet at offset `at` of the frame, of that Ethernet type, holds a TCP segment
+// (or the first fragment of one).
+ENGINE shape parse_packet(const frame& f, u32 at, be16 type, segment& s) {
+    parsing::cursor c{at, type, 0};
+    s.network_at = static_cast<u16>(at);
+    u32 left = 0;
+    shape result = shape::other;
+    if (type == wire::type_ipv4)
+        result = parsing::ipv4(f, c, s, left);
+    else if (type == wire::type_ipv6)
+        result = parsing::ipv6(f, c, s, left);
+    return result == shape::tcp ? parsing::tcp(f, c, s, left) : result;
+}
+
+// The same for a whole frame. s.vlan must come in with the tag that the driver stripped, or zeros.
 ENGINE shape parse(const frame& f, segment& s) {
     parsing::cursor c{};
-    shape result = parsing::link(f, c, s.vlan);
-    if (result != shape::tcp)
-        return result;
-    s.network_at = static_cast<u16>(c.at);
-    u32 left = 0;
-    if (c.type == wire::type_ipv4)
-        result = parsing::ipv4(f, c, s, left);
-    else if (c.type == wire::type_ipv6)
-        result = parsing::ipv6(f, c, s, left);
-    else
-        return shape::other;
-    return result == shape::tcp ? parsing::tcp(f, c, s, left) : result;
+    const shape result = parsing::link(f, c, s.vlan);
+    return result == shape::tcp ? parse_packet(f, c.at, c.type, s) : result;
 }
 
 } // namespace vestibule
