@@ -67,7 +67,7 @@ class ItAnswers(SceneTest):
         """Sends all SYNs of a family; what comes back."""
         asked = cls.asked[family]
         cls.wire.send(syn for _, syn in asked)
-        answers = by_peer(cls.wire.collect(len(asked)))
+        answers = by_peer(cls.wire.collect(len(asked), "SA"))
         # A reset each, so that no half-open connection of the stack's is left and none is answered twice.
         cls.wire.send(peer.frame("R", peer.isn + 1, 0, []) for peer, _ in asked)
         return answers

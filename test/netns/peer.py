@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import random
 import socket
 import time
@@ -62,14 +63,10 @@ class Wire:
         """The TCP segments that arrive although none should."""
         return list(self.segments(seconds))
 
-    def collect(self, number: int, timeout: float = 5) -> list[Packet]:
-        """The first so many segments."""
-        got: list[Packet] = []
-        for segment in self.segments(timeout):
-            got.append(segment)
-            if len(got) == number:
-                break
-        return got
+    def collect(self, number: int, flags: str = "", timeout: float = 5) -> list[Packet]:
+        """The first so many segments that carry all these flags."""
+        wanted = (s for s in self.segments(timeout) if all(flag in str(s[TCP].flags) for flag in flags))
+        return list(itertools.islice(wanted, number))
 
 
 @dataclasses.dataclass
