@@ -163,5 +163,49 @@ TEST(options_rfc9293_section_3_2, any_two_leading_bytes_are_survived) {
     }
 }
 
+// --- The usual blocks, read at once, and the general way ---
+
+struct both_ways {
+    bool taken; // the usual way knew the block
+    offer usual;
+    offer general;
+};
+
+both_ways read_both_ways(const bytes& options) {
+    bytes f = frame_of(v4({.options = options}));
+    segment s{};
+    const frame view{f.data(), f.data() + f.size()};
+    EXPECT_EQ(parse(view, s), shape::tcp);
+    both_ways b{};
+    b.taken = reading::usual_block(view.begin + s.options_at, s.options_length, view.end, b.usual);
+    b.general = read_each_option(view, s);
+    return b;
+}
+
+void expect_same(const both_ways& b) {
+    EXPECT_EQ(b.usual.kinds, b.general.kinds);
+    EXPECT_EQ(b.usual.mss, b.general.mss);
+    EXPECT_EQ(b.usual.shift, b.general.shift);
+    EXPECT_EQ(b.usual.timestamp, b.general.timestamp);
+    EXPECT_EQ(b.usual.timestamp_echo, b.general.timestamp_echo);
+}
+
+TEST(options_usual_blocks, are_read_at_once) {
+    EXPECT_TRUE(read_both_ways(opt::linux_syn(1)).taken);
+    EXPECT_TRUE(read_both_ways({1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2}).taken);
+}
+
+TEST(options_usual_blocks, say_what_the_general_way_says_whatever_single_byte_is_changed) {
+    const bytes aligned{1, 1, 8, 10, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
+    for (const bytes& block : {opt::linux_syn(0xaabbccdd), aligned})
+        for (std::size_t at = 0; at < block.size(); ++at)
+            for (unsigned value = 0; value < 256; ++value) {
+                bytes changed = block;
+                changed[at] = static_cast<u8>(value);
+                if (const both_ways b = read_both_ways(changed); b.taken)
+                    expect_same(b);
+            }
+}
+
 } // namespace
 } // namespace vestibule::test
