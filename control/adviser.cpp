@@ -84,10 +84,8 @@ void adviser::watch_filter() {
 void adviser::filter_changed() {
     filter_changed_at_ = clock::now();
     book_.forgive();
-    if (!due_ && filter_.has_nat() && !std::exchange(nat_, true)) {
-        filter_.let_marked_pass_untracked();
+    if (!due_ && filter_.has_nat() && !std::exchange(nat_, true) && filter_.let_marked_pass_untracked())
         book_.hand_over_untracked();
-    }
     everything_ = true;
     soon();
 }
@@ -129,7 +127,7 @@ void adviser::listeners_changed(be16 port) {
 void adviser::rehearsal_wanted(const event& e) {
     if (wanted_.size() >= most_wanted)
         return;
-    source asking{e.peer, {}, {}};
+    source asking{e.peer, {}, {}, false};
     std::copy(std::begin(e.link), std::end(e.link), asking.link.begin());
     wanted_.push_back({e.where, asking});
     soon();
@@ -208,11 +206,10 @@ void adviser::ask_what_is_due() {
 void adviser::ask(const std::vector<question>& questions) {
     const auto began = clock::now();
     nat_ = filter_.has_nat();
-    if (nat_)
-        filter_.let_marked_pass_untracked();
+    const bool markable = nat_ && filter_.let_marked_pass_untracked();
     if (!questions.empty()) {
         try {
-            settle(rehearsal_.perform(questions, nat_), questions);
+            settle(rehearsal_.perform(questions, nat_, markable), questions);
         } catch (const failure& f) { // an interface may go in the midst of it
             spdlog::warn("a rehearsal failed, another follows: {}", f.what());
             everything_ = true; // within a second

@@ -22,6 +22,25 @@ void read_network(const frame& f, utterance& u) {
     u.dont_fragment = (host(ip->fragment) & wire::dont_fragment) != 0;
 }
 
+// What an ICMP error quotes is ours: the headers are plain (bpf/rehearsal.bpf.cpp has seen to that).
+void read_quotation(const frame& f, utterance& u) {
+    constexpr std::size_t icmp_header = 8;
+    const auto* link = reinterpret_cast<const wire::ethernet*>(f.begin);
+    const u8* at = f.begin + sizeof(*link);
+    const bool v6 = link->type == wire::type_ipv6;
+    const std::size_t network = v6 ? sizeof(wire::ipv6) : sizeof(wire::ipv4);
+    at += network + icmp_header;
+    const auto* tcp = reinterpret_cast<const wire::tcp*>(at + network);
+    if (!fits(tcp, 4, f.end))
+        return;
+    const auto* four = reinterpret_cast<const wire::ipv4*>(at);
+    const auto* six = reinterpret_cast<const wire::ipv6*>(at);
+    u.said.source = v6 ? six->destination : parsing::mapped(four->destination);
+    u.said.destination = v6 ? six->source : parsing::mapped(four->source);
+    u.said.source_port = tcp->destination_port;
+    u.said.destination_port = tcp->source_port;
+}
+
 } // namespace
 
 utterance understand(overheard& o) {
@@ -30,8 +49,10 @@ utterance understand(overheard& o) {
     u.socket_port = o.socket_port;
     u.kind = speech::rejects;
     const frame f{o.bytes, o.bytes + (o.length < overheard_bytes ? o.length : overheard_bytes)};
-    if (parse(f, u.said) != shape::tcp)
+    if (parse(f, u.said) != shape::tcp) {
+        read_quotation(f, u);
         return u;
+    }
     u.kind = has(u.said, wire::rst) ? speech::resets : speech::agrees;
     u.options = read_options(f, u.said);
     read_network(f, u);

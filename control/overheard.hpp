@@ -18,7 +18,7 @@ struct utterance {
     speech kind;
     u32 ifindex;     // where it would have left
     u32 socket_port; // local port of the socket that spoke; 0: none known
-    segment said;    // resets, agrees
+    segment said;    // of an ICMP error: addresses and ports as an answer to the packet quoted would have them
     offer options;   // agrees
     u8 hop_limit;
     u8 traffic_class;

@@ -49,14 +49,21 @@ bool packet_filter::has_nat() {
     return nat;
 }
 
-void packet_filter::let_marked_pass_untracked() {
+bool packet_filter::let_marked_pass_untracked() {
     if (placed_)
-        return;
-    const std::string rule =
-        fmt::format("add table inet {0}; delete table inet {0}; table inet {0} {{ chain prerouting {{ type filter hook "
-                    "prerouting priority raw; meta mark {1} notrack meta mark set 0; }} }}",
-                    table_, mark_);
-    placed_ = run(rule);
+        return true;
+    constexpr auto rule = R"(
+        add table inet {0}
+        delete table inet {0}
+        table inet {0} {{
+            chain prerouting {{
+                type filter hook prerouting priority raw
+                meta mark {1} notrack meta mark set 0
+            }}
+        }}
+    )";
+    placed_ = run(fmt::format(rule, table_, mark_));
+    return placed_;
 }
 
 void packet_filter::withdraw() {

@@ -22,7 +22,7 @@ public:
 
     // Looks anew.
     [[nodiscard]] bool has_nat();
-    void let_marked_pass_untracked(); // does nothing when the rule stands already
+    bool let_marked_pass_untracked(); // whether the rule stands now
     void withdraw();
 
 private:

@@ -29,9 +29,9 @@ struct scene {
     void clear(const rehearsal_frame& f) { frames.push_back(f); }
 };
 
-bool agreed(const evidence& e, const cue& c) {
+bool heard(const evidence& e, const cue& c, speech kind) {
     const utterance* u = e.said.reply_to(c, e.ours.offer_port(offer_class::everything));
-    return u != nullptr && u->kind == speech::agrees;
+    return u != nullptr && u->kind == kind;
 }
 
 void ask_further(scene& s, const evidence& e, const std::vector<cue>& cues) {
@@ -114,36 +114,41 @@ void rehearsal::act(performance& p, Write write) {
         perform_scene(ifindex, s);
 }
 
-// Everyone's SYN, each cleared before the next, so that no backlog is filled.
-void rehearsal::first_act(performance& p) {
+// The SYN of each, cleared before the next, so that no backlog is filled. Peers that exist come second: where the packet
+// filter answers strangers with ICMP errors, asking on their behalf would use up the few errors that each is granted.
+void rehearsal::offer_from(performance& p, bool strangers) {
     act(p, [&](scene& s, const part& each) {
-        for (const cue& c : each.cues) {
-            s.ask(offer_frame(c, offer_class::everything, p.known.ours));
-            s.clear(clearing_frame(c, offer_class::everything, p.known.ours, true));
-        }
+        const bool spare = !strangers && std::any_of(each.cues.begin(), each.cues.end(),
+                                                     [&](const cue& c) { return heard(p.known, c, speech::rejects); });
+        for (const cue& c : each.cues)
+            if (c.from.stranger == strangers && !spare) {
+                s.ask(offer_frame(c, offer_class::everything, p.known.ours));
+                s.clear(clearing_frame(c, offer_class::everything, p.known.ours, true));
+            }
     });
 }
 
-// Cleared once more, in case the stack had not spoken yet; and where the first act went well, the rest.
-void rehearsal::second_act(performance& p) {
+// Cleared once more, in case the stack had not spoken yet; and where all went well so far, everything else.
+void rehearsal::ask_the_rest(performance& p) {
     act(p, [&](scene& s, const part& each) {
         for (const cue& c : each.cues)
-            if (agreed(p.known, c))
+            if (heard(p.known, c, speech::agrees))
                 s.clear(clearing_frame(c, offer_class::everything, p.known.ours, false));
         if (judge_attempts(p.known, each.cues).state == service::served)
             ask_further(s, p.known, each.cues);
     });
 }
 
-std::vector<finding> rehearsal::perform(std::span<const question> questions, bool nat) {
+std::vector<finding> rehearsal::perform(std::span<const question> questions, bool nat, bool markable) {
     source_finder finder(route_);
     ears_.attend(finder.links().bottoms());
     const auto parts = cast(questions, finder);
     const disguise ours = next_disguise();
     transcript said;
-    performance p{{said, ours, finder.links(), nat}, said, parts};
-    first_act(p);
-    second_act(p);
+    performance p{{said, ours, finder.links(), nat, markable}, said, parts};
+    offer_from(p, true);
+    offer_from(p, false);
+    ask_the_rest(p);
     destroy_half_open(diagnosis_, ours.port, static_cast<u16>(ours.port + ports_for_one - 1));
     std::vector<finding> out;
     for (const part& each : parts) {

@@ -28,8 +28,8 @@ public:
     rehearsal(const programs& loaded, netlink& route, u32 token);
 
     // Asks for all of them, blocking for some tens of milliseconds; nothing leaves the machine, nothing stays behind.
-    // `nat` as in evidence. Whoever calls sees to it that rest() is called some 100 ms later.
-    std::vector<finding> perform(std::span<const question> questions, bool nat);
+    // `nat` and `markable` as in evidence. Whoever calls sees to it that rest() is called some 100 ms later.
+    std::vector<finding> perform(std::span<const question> questions, bool nat, bool markable);
 
     // Takes the egress hook away.
     void rest() { ears_.rest(); }
@@ -42,8 +42,8 @@ private:
     void play(u32 ifindex, std::span<const rehearsal_frame> frames);
     template <class Write>
     void act(performance& p, Write write);
-    void first_act(performance& p);
-    void second_act(performance& p);
+    void offer_from(performance& p, bool strangers);
+    void ask_the_rest(performance& p);
     [[nodiscard]] disguise next_disguise();
 
     const programs& programs_;

@@ -60,7 +60,7 @@ std::optional<source> source_finder::reachable(const address& ip, const endpoint
     const neighbour* hop = known(back->next_hop, back->ifindex);
     if (hop == nullptr)
         return std::nullopt; // the answer would wait for address resolution, and ask the network for it
-    return source{ip, asking != nullptr ? asking->link : hop->link, links_.by_index(back->ifindex)->address};
+    return source{ip, asking != nullptr ? asking->link : hop->link, links_.by_index(back->ifindex)->address, false};
 }
 
 std::optional<way_back> source_finder::way(const address& ip, const address& local) {
@@ -69,29 +69,32 @@ std::optional<way_back> source_finder::way(const address& ip, const address& loc
     return at != known_ways.end() ? at->second : known_ways.emplace(ip, route_to(route_, ip, local)).first->second;
 }
 
-// In the order of their usefulness.
-std::vector<address> source_finder::candidates(const endpoint& where) const {
+std::vector<address> source_finder::neighbours_of(const endpoint& where) const {
     std::vector<address> out;
     for (const neighbour& n : neighbours_)
         if (is_v4(n.ip) == is_v4(where.local) && link_scope(n.ip) == link_scope(where.local))
             out.push_back(n.ip);
     if (out.size() > most_neighbours)
         out.resize(most_neighbours);
-    for (const address& a : strangers_)
-        if (is_v4(a) == is_v4(where.local) && !link_scope(where.local))
-            out.push_back(a);
     return out;
 }
 
 std::vector<source> source_finder::for_endpoint(const endpoint& where, const source* asking) {
     std::vector<source> out;
+    const auto take = [&](const std::optional<source>& s, bool stranger) {
+        if (!s)
+            return;
+        out.push_back(*s);
+        out.back().stranger = stranger;
+    };
+    for (const address& a : strangers_)
+        if (is_v4(a) == is_v4(where.local) && !link_scope(where.local))
+            take(reachable(a, where, nullptr), true);
     if (asking != nullptr)
-        if (const auto s = reachable(asking->ip, where, asking))
-            out.push_back(*s);
-    for (const address& a : candidates(where))
+        take(reachable(asking->ip, where, asking), false);
+    for (const address& a : neighbours_of(where))
         if (asking == nullptr || !same(a, asking->ip))
-            if (const auto s = reachable(a, where, nullptr))
-                out.push_back(*s);
+            take(reachable(a, where, nullptr), false);
     return out;
 }
 

@@ -12,20 +12,22 @@ struct source {
     address ip;
     link_address link;    // of the peer, or of the gateway that its segments come through
     link_address station; // of this host, as that peer addresses it
+    bool stranger;        // an address out of the blue, not that of a peer known to be there
 };
 
 class source_finder {
 public:
     explicit source_finder(netlink& route);
 
-    // Sources to sample for `where`: neighbours, public addresses through the gateway, and `asking`, the peer that made us
-    // ask, when there is one. Only those whose answer would leave by where.ifindex. Empty: nobody is known yet.
+    // Sources to sample for `where`: first strangers, public addresses through the gateway; then `asking`, the peer that
+    // made us ask, when there is one, and neighbours. Only those whose answer would leave by where.ifindex. Empty: nobody
+    // is known yet.
     [[nodiscard]] std::vector<source> for_endpoint(const endpoint& where, const source* asking);
 
     [[nodiscard]] const link_table& links() const { return links_; }
 
 private:
-    [[nodiscard]] std::vector<address> candidates(const endpoint& where) const;
+    [[nodiscard]] std::vector<address> neighbours_of(const endpoint& where) const;
     [[nodiscard]] std::optional<source> reachable(const address& ip, const endpoint& where, const source* asking);
     [[nodiscard]] std::optional<way_back> way(const address& ip, const address& local);
     [[nodiscard]] const neighbour* known(const address& ip, u32 ifindex) const;

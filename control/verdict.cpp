@@ -47,7 +47,7 @@ bool resets(const utterance* u) {
 
 // Empty: the stack itself would conduct this source's handshake, on a socket that we can hand over to.
 std::optional<left_reason> objection(const evidence& e, const utterance* u, const cue& c) {
-    if (u == nullptr)
+    if (u == nullptr || u->kind == speech::rejects)
         return left_reason::no_answer;
     if (u->kind == speech::resets)
         return left_reason::refused;
@@ -84,6 +84,8 @@ answer judge_attempt_of(const evidence& e, const cue& c) {
 std::optional<left_reason> completion_objection(const evidence& e, const cue& c) {
     if (!resets(e.said.reply_to(c, e.ours.ack_port(false)))) // data segments are tracked in either form
         return left_reason::completion_filtered;
+    if (e.nat && !e.markable)
+        return left_reason::unmarkable;
     if (e.nat && !resets(e.said.reply_to(c, e.ours.ack_port(true))))
         return left_reason::untracked_filtered;
     return std::nullopt;
@@ -97,9 +99,7 @@ bool alike(const answer& a, const answer& b) {
 
 void transcript::add(const std::vector<utterance>& heard) {
     for (const utterance& u : heard)
-        if (u.kind != speech::rejects)
-            said_[{words(u.said.source), words(u.said.destination), u.said.source_port,
-                   host(u.said.destination_port)}] = u;
+        said_[{words(u.said.source), words(u.said.destination), u.said.source_port, host(u.said.destination_port)}] = u;
 }
 
 const utterance* transcript::reply_to(const cue& c, u16 our_port) const {

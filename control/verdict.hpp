@@ -14,7 +14,7 @@ namespace vestibule {
 class transcript {
 public:
     void add(const std::vector<utterance>& heard);
-    // Null: silence, or an ICMP error.
+    // Null: silence.
     [[nodiscard]] const utterance* reply_to(const cue& c, u16 our_port) const;
 
 private:
@@ -28,13 +28,14 @@ struct evidence {
     const disguise& ours;
     const link_table& links;
     bool nat;
+    bool markable; // the rule stands that makes it so
 };
 
-// After the first act, every source's SYN with all options. Served: as far as that tells. `cues` are all of one endpoint,
-// at least one; the first is its spokesman, who alone asks about further classes of offer.
+// From every source's SYN with all options. Served: as far as that tells. `cues` are all of one endpoint, at least one;
+// the first is its spokesman, who alone asks about further classes of offer.
 answer judge_attempts(const evidence& e, const std::vector<cue>& cues);
 
-// After the second, in which those that the first judgement found served are asked everything else.
+// After those that the first judgement found served were asked everything else.
 answer judge(const evidence& e, const std::vector<cue>& cues);
 
 } // namespace vestibule

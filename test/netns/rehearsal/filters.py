@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+"""Ports that the packet filter closes, opens to some, or rejects: a peer sees the same with and without the adaptor."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from observing import ObservedTest, Question, Rules, from_everywhere  # noqa: E402
+from scene import main  # noqa: E402
+
+DROPPED, SOME_ONLY, RESET, UNREACHABLE, PROHIBITED, OPEN = range(9001, 9007)
+PORTS = (DROPPED, SOME_ONLY, RESET, UNREACHABLE, PROHIBITED, OPEN)
+CLOSED = 9999  # nobody listens
+
+
+class FilterTest(ObservedTest):
+    @classmethod
+    def prepare(cls) -> None:
+        for port in PORTS:
+            cls.servers.add(port)
+
+    def questions(self) -> list[Question]:
+        return from_everywhere(*PORTS, CLOSED)
+
+    def compare_all(self, rules: Rules) -> None:
+        grown = self.compare(rules, self.questions(), served=PORTS)
+        # Before and after, all ports are served to all; between, those that the rules leave alone.
+        self.assertGreaterEqual(grown["admitted"], 2 * 4 * len(PORTS) + 4)
+        self.assertEqual(grown["cookie_invalid"], 0)
+
+
+class Nftables(FilterTest):
+    def test_nftables(self) -> None:
+        script = f"""
+            table inet closing {{
+                chain input {{
+                    type filter hook input priority filter;
+                    tcp dport {DROPPED} drop
+                    ip saddr != 10.0.0.0/8 tcp dport {SOME_ONLY} drop
+                    ip6 saddr != fd00::/8 tcp dport {SOME_ONLY} drop
+                    tcp dport {RESET} reject with tcp reset
+                    tcp dport {UNREACHABLE} reject
+                    tcp dport {PROHIBITED} reject with icmpx admin-prohibited
+                }}
+            }}"""
+        self.compare_all(Rules(lambda: self.nft(script), lambda: self.nft("delete table inet closing")))
+
+    def test_prerouting_drop(self) -> None:
+        script = f"""
+            table inet early {{
+                chain prerouting {{
+                    type filter hook prerouting priority raw;
+                    tcp dport {DROPPED} drop
+                }}
+            }}"""
+        self.compare_all(Rules(lambda: self.nft(script), lambda: self.nft("delete table inet early")))
+
+
+class Iptables(FilterTest):
+    backend = "nft"
+
+    def rules(self, v6: bool) -> str:
+        near = "fd00::/8" if v6 else "10.0.0.0/8"
+        prohibited = "icmp6-adm-prohibited" if v6 else "icmp-admin-prohibited"
+        return "\n".join((
+            "*filter",
+            f"-A INPUT -p tcp --dport {DROPPED} -j DROP",
+            f"-A INPUT ! -s {near} -p tcp --dport {SOME_ONLY} -j DROP",
+            f"-A INPUT -p tcp --dport {RESET} -j REJECT --reject-with tcp-reset",
+            f"-A INPUT -p tcp --dport {UNREACHABLE} -j REJECT",
+            f"-A INPUT -p tcp --dport {PROHIBITED} -j REJECT --reject-with {prohibited}",
+            "COMMIT", ""))
+
+    def restore(self, *, v6: bool, rules: str) -> None:
+        self.scene.run("server", [f"ip{'6' if v6 else ''}tables-{self.backend}-restore"], input=rules)
+
+    def add(self) -> None:
+        for v6 in (False, True):
+            self.restore(v6=v6, rules=self.rules(v6))
+
+    def remove(self) -> None:
+        for v6 in (False, True):
+            self.restore(v6=v6, rules="*filter\nCOMMIT\n")
+
+    def test_iptables(self) -> None:
+        self.compare_all(Rules(self.add, self.remove))
+
+
+class IptablesLegacy(Iptables):
+    """The older back end announces nothing: its changes are found by looking every second."""
+
+    backend = "legacy"
+    reaction = 1.4
+
+
+del FilterTest
+
+if __name__ == "__main__":
+    main()

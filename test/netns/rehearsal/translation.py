@@ -1,0 +1,215 @@
+#!/usr/bin/python3
+"""Ports that NAT leads elsewhere, and ports that it leaves alone: a peer sees the same with and without the adaptor."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import threading
+import time
+import typing
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from observing import OUTSIDE, ObservedTest, Question, Rules, Servers, Watch, accepted, from_everywhere  # noqa: E402
+from scene import main  # noqa: E402
+
+REDIRECTED, PUBLISHED, PLAIN, BEHIND, TALKATIVE = 9001, 9002, 9003, 9011, 9004
+
+
+class TranslationTest(ObservedTest):
+    """A container stands behind the server, with a listener on the port that is published; so has the server itself."""
+
+    @classmethod
+    def prepare(cls) -> None:
+        cls.box = cls.scene.container("box")
+        cls.watches["box"] = Watch(cls.scene, "box")
+        cls.inside = Servers(cls.scene, "box")
+        cls.addClassCleanup(cls.inside.close)
+        cls.inside.add(PUBLISHED)
+        for port in (REDIRECTED, PUBLISHED, PLAIN, BEHIND):
+            cls.servers.add(port)
+        cls.servers.add(TALKATIVE, speak_first=True)
+        # Link addresses behind the server are known, as they are where there is traffic.
+        cls.scene.run("box", ["bash", "-c", "echo > /dev/tcp/10.88.1.1/9003; echo > /dev/tcp/fd88:1::1/9003"])
+
+    def questions(self) -> list[Question]:
+        return [*from_everywhere(REDIRECTED, PUBLISHED, PLAIN), *from_everywhere(TALKATIVE, speak_first=True)]
+
+    def compare_all(self, rules: Rules) -> None:
+        served = (REDIRECTED, PUBLISHED, PLAIN, TALKATIVE)
+        grown = self.compare(rules, self.questions(), served=served)
+        # Two ports of four are NAT's while it stands.
+        self.assertGreaterEqual(grown["admitted"], 4 * (4 + 2 + 4))
+        self.assertEqual(grown["handoff_failed"], 0)
+
+
+class Nftables(TranslationTest):
+    RULES = f"""
+        table inet docker {{
+            chain prerouting {{
+                type nat hook prerouting priority dstnat;
+                fib daddr type local tcp dport {REDIRECTED} redirect to :{BEHIND}
+                fib daddr type local meta nfproto ipv4 tcp dport {PUBLISHED} dnat ip to 10.88.1.2
+                fib daddr type local meta nfproto ipv6 tcp dport {PUBLISHED} dnat ip6 to fd88:1::2
+            }}
+            chain postrouting {{
+                type nat hook postrouting priority srcnat;
+                oifname != "to-box" ip saddr 10.88.0.0/16 masquerade
+            }}
+        }}"""
+
+    def test_redirect_and_dnat(self) -> None:
+        self.compare_all(Rules(lambda: self.nft(self.RULES), lambda: self.nft("delete table inet docker")))
+
+    def test_ruleset_reloaded(self) -> None:
+        """The usual reload flushes everything, our own rule too."""
+        def flush() -> None:
+            self.nft("flush ruleset")
+
+        def reload() -> None:
+            self.nft(self.RULES)
+            self.nft("flush ruleset\n" + self.RULES)
+
+        self.compare_all(Rules(reload, flush))
+
+    def test_dies_here(self) -> None:
+        """The frames of a rehearsal that DNAT leads to a container never get there, nor does their ICMP error get out."""
+        self.nft(self.RULES)
+        self.addCleanup(self.nft, "flush ruleset")
+        before = len(self.watches["box"].frames)
+        with self.adapted():
+            for _ in range(3):
+                self.nft("add table inet nothing")
+                self.nft("delete table inet nothing")
+                self.look(from_everywhere(PLAIN))
+        seen = [s for s in self.watches["box"].seen()[before:] if PUBLISHED in s.ports]
+        self.assertEqual(seen, [])
+        self.assertEqual(self.leaks(), [])
+
+
+class Iptables(TranslationTest):
+    backend = "nft"
+
+    def rules(self, *, v6: bool) -> str:
+        box = "[fd88:1::2]" if v6 else "10.88.1.2"
+        subnet = "fd88:1::/64" if v6 else "10.88.0.0/16"
+        return "\n".join((
+            "*nat",
+            ":DOCKER - [0:0]",
+            "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
+            f"-A DOCKER -p tcp --dport {REDIRECTED} -j REDIRECT --to-ports {BEHIND}",
+            f"-A DOCKER ! -i to-box -p tcp --dport {PUBLISHED} -j DNAT --to-destination {box}:{PUBLISHED}",
+            f"-A POSTROUTING -s {subnet} ! -o to-box -j MASQUERADE",
+            "COMMIT", ""))
+
+    def restore(self, *, v6: bool, rules: str) -> None:
+        self.scene.run("server", [f"ip{'6' if v6 else ''}tables-{self.backend}-restore"], input=rules)
+
+    def add(self) -> None:
+        for v6 in (False, True):
+            self.restore(v6=v6, rules=self.rules(v6=v6))
+
+    def remove(self) -> None:
+        for v6 in (False, True):
+            self.restore(v6=v6, rules="*nat\nCOMMIT\n")
+
+    def test_redirect_and_dnat(self) -> None:
+        self.compare_all(Rules(self.add, self.remove))
+
+
+class IptablesLegacy(Iptables):
+    """The older back end announces nothing: its changes are found by looking every second."""
+
+    backend = "legacy"
+    reaction = 1.4
+
+
+class UnrelatedRules(ObservedTest):
+    """NAT rules that have nothing to do with the ports served."""
+
+    MASQUERADE = """
+        table ip unrelated {
+            chain prerouting { type nat hook prerouting priority dstnat; tcp dport 7777 dnat to 10.88.9.9; }
+            chain postrouting { type nat hook postrouting priority srcnat; masquerade; }
+        }
+        table ip6 unrelated {
+            chain prerouting { type nat hook prerouting priority dstnat; tcp dport 7777 dnat to fd88:9::9; }
+            chain postrouting { type nat hook postrouting priority srcnat; masquerade; }
+        }"""
+
+    @classmethod
+    def prepare(cls) -> None:
+        cls.servers.add(PLAIN, backlog=512)
+        cls.servers.add(TALKATIVE, backlog=512, speak_first=True)
+
+    def remove(self) -> None:
+        self.nft("delete table ip unrelated; delete table ip6 unrelated")
+
+    def questions(self) -> list[Question]:
+        return [*from_everywhere(PLAIN), *from_everywhere(TALKATIVE, speak_first=True)]
+
+    def test_all_are_admitted(self) -> None:
+        rules = Rules(lambda: self.nft(self.MASQUERADE), self.remove)
+        grown = self.compare(rules, self.questions(), differ=False, served=(PLAIN, TALKATIVE))
+        self.assertEqual(grown["admitted"], 3 * len(self.questions()))
+
+    def test_rules_come_and_go_while_serving(self) -> None:
+        with self.adapted((PLAIN, TALKATIVE)):
+            with Client(self) as client:
+                for change in (lambda: self.nft(self.MASQUERADE), self.remove) * 3:
+                    change()
+                    client.pause(0.4)
+            # The hooks of NAT work some 30 ms before the kernel tells that they are there: some are lost in that time.
+            self.assertLess(client.worst_trouble(), 0.5)
+            with self.scene.growth() as grown:
+                self.assertEqual(accepted(self.look(self.questions())), len(self.questions()))
+        self.assertEqual(grown["admitted"], len(self.questions()))
+        self.assertGreater(client.served, 200)
+
+
+class Client(threading.Thread):
+    """Connects all the time; notes when that did not succeed."""
+
+    def __init__(self, test: ObservedTest) -> None:
+        super().__init__(daemon=True)
+        self.test = test
+        self.troubles: list[tuple[float, object]] = []
+        self.served = 0
+        self._end = threading.Event()
+
+    def pause(self, seconds: float) -> None:
+        self._end.wait(seconds)
+
+    def run(self) -> None:
+        while not self._end.is_set():
+            try:
+                with self.test.scene.connect(PLAIN, source=OUTSIDE[4], timeout=0.5) as connection:
+                    connection.sendall(b"?")
+                    if not connection.recv(64):
+                        raise OSError("closed")
+                self.served += 1
+            except OSError as error:
+                self.troubles.append((time.monotonic(), error))
+
+    def worst_trouble(self) -> float:
+        """The longest time, in seconds, through which connections kept failing."""
+        worst = 0.0
+        for at, _ in self.troubles:
+            worst = max(worst, max(other for other, _ in self.troubles if other - at < 0.35) - at)
+        return worst
+
+    def __enter__(self) -> Client:
+        self.start()
+        return self
+
+    def __exit__(self, *_: typing.Any) -> None:
+        self._end.set()
+        self.join()
+        print(f"{self.served} served, {len(self.troubles)} in trouble, at most for {self.worst_trouble():.3f} s",
+              file=sys.stderr)
+
+
+del TranslationTest
+
+if __name__ == "__main__":
+    main()
