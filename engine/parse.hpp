@@ -153,13 +153,32 @@ ENGINE shape ipv6(const frame& f, cursor& c, segment& s, u32& left) {
     return result;
 }
 
+struct ON_THE_WIRE ports {
+    be16 source;
+    be16 destination;
+};
+
+// A first fragment too short for a TCP header (RFC 1858 section 3) keeps its flags for the next one, where nobody would
+// look: it is taken for the SYN that it may be.
+ENGINE shape stub(const frame& f, const cursor& c, segment& s) {
+    const auto* p = reinterpret_cast<const ports*>(f.begin + c.at);
+    if (!fits(p, sizeof(*p), f.end))
+        return shape::malformed;
+    s.source_port = p->source;
+    s.destination_port = p->destination;
+    s.flags = wire::syn;
+    return shape::tcp;
+}
+
 ENGINE shape tcp(const frame& f, const cursor& c, segment& s, u32 left) {
+    if (c.at + left > length_of(f)) // the packet claims more than has come
+        return shape::malformed;
+    if (s.fragmented && left >= sizeof(ports) && left < sizeof(wire::tcp))
+        return stub(f, c, s);
     const auto* t = reinterpret_cast<const wire::tcp*>(f.begin + c.at);
     if (!fits(t, sizeof(*t), f.end) || left < sizeof(wire::tcp))
         return shape::malformed;
     const u32 length = (t->offset_reserved >> 4) * 4U;
-    if (c.at + left > length_of(f)) // the packet claims more than has come
-        return shape::malformed;
     if (length < sizeof(wire::tcp) || (length > left && !s.fragmented))
         return shape::malformed;
     s.source_port = t->source_port;

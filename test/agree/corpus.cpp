@@ -222,7 +222,13 @@ void network_v4(samples& all) {
     add_v4(all, "ip_fragment_to_nobody", [](draft& d) { d.fragment = 0x2000, d.to_port = door_called("nobody").port; });
     add_v4(all, "ip_fragment_to_unasked",
            [](draft& d) { d.fragment = 0x2000, d.to_port = door_called("unasked").port; });
-    add_v4(all, "ip_fragment_of_8_bytes", [](draft& d) { d.fragment = 0x2000, d.ip_length = 28; });
+    for (const int length : {20, 23, 24, 28, 36, 39, 40, 44}) {
+        draft d = syn(false);
+        d.fragment = 0x2000;
+        d.ip_length = static_cast<u16>(length);
+        add(all, "v4_ip_fragment_with_" + std::to_string(length), d);
+        add(all, "v4_ip_fragment_of_" + std::to_string(length), truncated(frame_of(d), 14U + *d.ip_length));
+    }
     for (const int protocol : {0, 1, 17, 41, 132, 255})
         add_v4(all, "ip_protocol_" + std::to_string(protocol),
                [&](draft& d) { d.protocol = static_cast<u8>(protocol); });
@@ -260,6 +266,11 @@ void network_v6(samples& all) {
         d.extensions = {fragment(0, true)};
         d.to_port = door_called("nobody").port;
     });
+    for (const int length : {8, 11, 12, 16, 24, 27, 28, 32})
+        add_v6(all, "chain_fragment_of_" + std::to_string(length), [&](draft& d) {
+            d.extensions = {fragment(0, true)};
+            d.ip_length = static_cast<u16>(length);
+        });
     for (const int next : {0, 17, 43, 44, 50, 51, 58, 59, 60, 135})
         add_v6(all, "next_header_" + std::to_string(next), [&](draft& d) { d.protocol = static_cast<u8>(next); });
     for (const int next : {17, 58, 59})

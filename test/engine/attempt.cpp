@@ -170,9 +170,11 @@ TEST(attempt, rfc8200_4_5_syns_behind_a_fragment_header_for_a_served_listener_ar
     EXPECT_EQ(met(v6({.extensions = {ext::destination(), ext::fragment(0, true)}})), dropped(reason::syn_fragment));
 }
 
-TEST(attempt, rfc1858_a_fragment_too_short_for_its_options_is_still_a_fragment) {
-    EXPECT_EQ(met(v4({.fragment = 0x2000, .ip_length = u16{40}, .options = opt::linux_syn()})),
-              dropped(reason::syn_fragment));
+TEST(attempt, rfc1858_section_3_a_fragment_too_short_for_its_options_or_flags_is_still_a_fragment) {
+    for (const u16 length : {u16{28}, u16{36}, u16{40}, u16{44}})
+        EXPECT_EQ(met(v4({.fragment = 0x2000, .ip_length = length, .options = opt::linux_syn()})),
+                  dropped(reason::syn_fragment));
+    EXPECT_EQ(met(v6({.extensions = {ext::fragment(0, true)}, .ip_length = u16{16}})), dropped(reason::syn_fragment));
 }
 
 TEST(attempt, syns_in_fragments_for_others_pass) {

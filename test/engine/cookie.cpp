@@ -72,6 +72,16 @@ TEST_P(cookie, any_changed_bit_of_it_is_noticed) {
         EXPECT_FALSE(holds(some_keys, ack_of(syn(), made() ^ (1U << bit)))) << bit;
 }
 
+// Whoever guesses has one chance in 2^22 for each key and memo, no more and no less.
+TEST_P(cookie, of_all_macs_exactly_one_is_taken) {
+    const segment s = syn();
+    const u32 packed = cookies::pack(some_memo);
+    int taken = 0;
+    for (u32 mac = 0; mac < 1U << 22; ++mac)
+        taken += holds(some_keys, ack_of(s, mac << 10 | 1U << 9 | (packed ^ (mac & 0x1ff))));
+    EXPECT_EQ(taken, 1);
+}
+
 TEST_P(cookie, belongs_to_one_connection_only) {
     const u32 cookie = made();
     const auto refused = [&](const draft& d) { return !holds(some_keys, ack_of(syn_of(d), cookie)); };

@@ -125,6 +125,20 @@ TEST(parse_rfc791, first_fragments_are_told_apart_and_later_ones_are_no_segments
     EXPECT_FALSE(read(frame_of(v4({.fragment = 0x4000}))).s.fragmented);
 }
 
+TEST(parse_rfc1858_section_3, a_first_fragment_too_short_for_its_flags_is_taken_for_a_syn) {
+    for (const u16 length : {u16{24}, u16{28}, u16{36}, u16{39}}) {
+        const draft d = v4({.fragment = 0x2000, .ip_length = length, .flags = wire::ack});
+        const read_frame r = read(truncated(frame_of(d), 14U + length));
+        ASSERT_EQ(r.how, shape::tcp) << length;
+        EXPECT_TRUE(r.s.fragmented);
+        EXPECT_EQ(r.s.flags, wire::syn);
+        EXPECT_EQ(host(r.s.source_port), 40000);
+        EXPECT_EQ(host(r.s.destination_port), 80);
+    }
+    EXPECT_EQ(shape_of(v4({.fragment = 0x2000, .ip_length = u16{23}})), shape::malformed);
+    EXPECT_EQ(shape_of(v6({.extensions = {ext::fragment(0, true)}, .ip_length = u16{16}})), shape::tcp);
+}
+
 TEST(parse_rfc791, other_protocols_are_not_ours) {
     EXPECT_EQ(shape_of(v4({.protocol = 17})), shape::other);
     EXPECT_EQ(shape_of(v4({.protocol = 1})), shape::other);
