@@ -40,6 +40,10 @@ adviser::adviser(asio::io_context& io, const programs& loaded, const settings& s
 
 void adviser::start(std::vector<u32> interfaces) {
     interfaces_ = std::move(interfaces);
+    const link_table links(route_);
+    for (u32 ifindex : interfaces_)
+        if (const link* l = links.by_index(ifindex); l != nullptr)
+            changes_.heed(l->name);
     everything_ = true;
     ask_what_is_due();
     route_readable_.assign(dup(changes_.route_descriptor()));
@@ -83,6 +87,7 @@ void adviser::watch_filter() {
 // anything is asked. A handoff that was refused may be taken now.
 void adviser::filter_changed() {
     filter_changed_at_ = clock::now();
+    refused_once_.clear();
     book_.forgive();
     if (!due_ && filter_.has_nat() && !std::exchange(nat_, true) && filter_.let_marked_pass_untracked())
         book_.hand_over_untracked();
@@ -133,10 +138,14 @@ void adviser::rehearsal_wanted(const event& e) {
     soon();
 }
 
-// Not where the packet filter has just changed: then the next rehearsal tells what to do.
+// Not at once where the packet filter has just changed: then the next rehearsal tells what to do. But a listener refused
+// again after that is given up, or a change that rehearsals do not see would cost it peers for ever.
 void adviser::handoff_refused(const endpoint& where) {
-    if (clock::now() - filter_changed_at_ < seconds(2) || changes_.poll_quiet() || filter_.has_nat() != nat_) {
+    if (changes_.poll_quiet() || filter_.has_nat() != nat_)
         filter_changed();
+    if (clock::now() - filter_changed_at_ < seconds(2) && refused_once_.insert(where).second) {
+        everything_ = true;
+        soon();
         return;
     }
     spdlog::error("{}: the host's stack refuses the connections it is handed; this listener is left to the stack",

@@ -34,28 +34,35 @@ constexpr std::array quiet_files = {
     "/proc/sys/net/ipv4/tcp_syncookies",
     "/proc/sys/net/ipv4/ip_default_ttl",
     "/proc/sys/net/ipv4/ip_no_pmtu_disc",
+    "/proc/sys/net/ipv6/auto_flowlabels",
     "/proc/sys/net/ipv4/conf/all/rp_filter",
     "/proc/sys/net/netfilter/nf_conntrack_tcp_loose",
     "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal",
 };
 
-std::string contents(const char* file) {
+std::string contents(const std::string& file) {
     std::ifstream in(file);
     return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::size_t fingerprint() {
-    std::string all;
-    for (const char* file : quiet_files)
-        all += contents(file) + '\n';
-    all += legacy_rules();
-    return std::hash<std::string>{}(all);
 }
 
 } // namespace
 
 changes::changes()
-    : route_(NETLINK_ROUTE, route_groups), filter_(NETLINK_NETFILTER, filter_groups), quiet_(fingerprint()) {}
+    : route_(NETLINK_ROUTE, route_groups), filter_(NETLINK_NETFILTER, filter_groups),
+      files_(quiet_files.begin(), quiet_files.end()), quiet_(fingerprint()) {}
+
+void changes::heed(const std::string& interface) {
+    files_.push_back("/proc/sys/net/ipv4/conf/" + interface + "/rp_filter");
+    files_.push_back("/proc/sys/net/ipv6/conf/" + interface + "/hop_limit");
+    quiet_ = fingerprint();
+}
+
+std::size_t changes::fingerprint() const {
+    std::string all = legacy_rules();
+    for (const std::string& file : files_)
+        all += contents(file) + '\n';
+    return std::hash<std::string>{}(all);
+}
 
 bool changes::poll_quiet() {
     const std::size_t before = std::exchange(quiet_, fingerprint());

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <vector>
 
 #include "control/netlink.hpp"
 
@@ -11,6 +13,9 @@ namespace vestibule {
 class changes {
 public:
     changes();
+
+    // Some sysctls are the interface's own.
+    void heed(const std::string& interface);
 
     // Readable when something changed.
     [[nodiscard]] int route_descriptor() const { return route_.descriptor(); }
@@ -24,7 +29,10 @@ public:
 private:
     netlink route_;
     netlink filter_;
+    std::vector<std::string> files_;
     std::size_t quiet_;
+
+    [[nodiscard]] std::size_t fingerprint() const;
 };
 
 } // namespace vestibule

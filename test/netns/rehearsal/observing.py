@@ -135,8 +135,11 @@ class Watch(threading.Thread):
                 if direction != OUTGOING:
                     self.frames.append(frame)
 
+    def seen_since(self, first: int) -> list[Seen]:
+        return [seen for frame in self.frames[first:] if (seen := read(frame))]
+
     def seen(self) -> list[Seen]:
-        return [seen for frame in list(self.frames) if (seen := read(frame))]
+        return self.seen_since(0)
 
     def close(self) -> None:
         self._ending = True
@@ -289,8 +292,7 @@ def look(scene: Scene, watch: Watch, questions: Sequence[Question], patience: fl
     attempts = [start_attempt(scene, question) for question in questions]
     run_attempts(attempts, patience)
     time.sleep(0.03)
-    frames = list(watch.frames[first:])
-    seen = [s for frame in frames if (s := read(frame))]
+    seen = watch.seen_since(first)
     for attempt in attempts:
         attempt.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         attempt.socket.close()  # with a reset: nothing lingers
