@@ -300,14 +300,13 @@ void tcp_headers(samples& all) {
         add_both(all, "from_port_" + std::to_string(port), [&](draft& d) { d.from_port = port; });
     add_both(all, "to_port_0", [](draft& d) { d.to_port = 0; });
     add_both(all, "checksum_wrong", [](draft& d) { d.tcp_checksum = u16{0x1234}; });
-    for (const u16 port : {established_port, time_wait_port})
-        for (const bool v6 : {false, true})
-            for (const bool neighbour : {false, true}) {
-                draft d = syn(v6);
-                d.source = client_address(v6);
-                d.from_port = static_cast<u16>(port + (neighbour ? 100 : 0));
-                add(all, family(v6) + ("syn_from_" + std::to_string(d.from_port)), d);
-            }
+    for (const own_connection& c : own_connections())
+        for (const int neighbour : {0, 100})
+            add_both(all, "syn_of_" + c.state + (neighbour != 0 ? "_neighbour" : ""), [&](draft& d) {
+                d.source = client_address(d.v6);
+                d.from_port = static_cast<u16>(c.from_port + neighbour);
+                d.to_port = c.to_port;
+            });
 }
 
 // --- Completing segments ----------------------------------------------------------------------------------------------
@@ -392,14 +391,12 @@ void bad_acks(samples& all) {
     add_acks(all, "checksum_wrong", [](draft& d) { d.tcp_checksum = u16{0x1234}; });
     add_acks(all, "stamped_by_none", [](draft& d) { d.options = {}; });
     add_acks(all, "stamped_at_random", [](draft& d) { d.options = opt::stamped(1, 0xdeadbeef); });
-    add_acks(all, "established", [](draft& d) {
-        d.source = client_address(d.v6);
-        d.from_port = established_port;
-    });
-    add_acks(all, "time_wait", [](draft& d) {
-        d.source = client_address(d.v6);
-        d.from_port = time_wait_port;
-    });
+    for (const own_connection& c : own_connections())
+        add_acks(all, "of_" + c.state, [c](draft& d) {
+            d.source = client_address(d.v6);
+            d.from_port = c.from_port;
+            d.to_port = c.to_port;
+        });
     add(all, "v4_ack_fragment", completing{.syn = syn(false), .change = [](draft& d) { d.fragment = 0x2000; }});
     add(all, "v6_ack_fragment",
         completing{.syn = syn(true), .change = [](draft& d) { d.extensions = {ext::fragment(0, true)}; }});

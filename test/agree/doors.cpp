@@ -59,11 +59,12 @@ std::vector<door> all() {
         {"signed_one", 8002, listens | has_md5_key, true, generous()},
         {"multipath", 8003, listens | multipath, true, generous()},
         {"full", 8004, listens | full, true, generous()},
-        {"deferring", 8005, listens | waits_for_data, true, generous()},
+        {"deferring", deferring_port, listens | waits_for_data, true, generous()},
         {"small", 8006, listens | has_small_mss, true, generous()},
         {"gone", 8007, 0, true, generous()},
         {"nobody", 8008, 0, false, generous()},
         {"full_unasked", 8009, listens | full, false, generous()},
+        {"both_families", 8011, listens | for_both_families, true, generous()},
         {"multipath_unasked", 8010, listens | multipath, false, generous()},
     };
     for (door& odd : odd_answers())
@@ -76,14 +77,21 @@ endpoint endpoint_of(const door& d, bool v6, tags vlan = {}) {
 }
 
 void add_connections(imagined_host& h, bool v6) {
-    for (const u16 port : {established_port, time_wait_port})
-        h.connections.push_back({client_address(v6), network(port), host_address(v6), network(plain_port)});
+    for (const own_connection& c : own_connections())
+        h.connections.push_back({client_address(v6), network(c.from_port), host_address(v6), network(c.to_port)});
 }
 
 } // namespace
 
 const std::vector<door>& doors() {
     static const std::vector<door> table = all();
+    return table;
+}
+
+// A listener that waits for data keeps a connection without any half-open.
+const std::vector<own_connection>& own_connections() {
+    static const std::vector<own_connection> table{
+        {"established", 30001, plain_port}, {"time_wait", 30002, plain_port}, {"half_open", 30003, deferring_port}};
     return table;
 }
 

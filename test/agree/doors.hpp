@@ -18,6 +18,7 @@ enum trait : u32 {
     full = 1U << 4,
     waits_for_data = 1U << 5,
     has_small_mss = 1U << 6,
+    for_both_families = 1U << 7, // one IPv6 socket that takes IPv4 too
 };
 
 struct door {
@@ -33,10 +34,16 @@ constexpr u32 token = 0x7e4ea75a;
 constexpr u32 untracked_mark = 0x5afe0001;
 constexpr u16 small_mss = 1000;
 
-// Connections that the host has with itself, all to the plain door.
 constexpr u16 plain_port = 8000;
-constexpr u16 established_port = 30001;
-constexpr u16 time_wait_port = 30002;
+constexpr u16 deferring_port = 8005;
+
+// The connections that the host has with itself, by what has become of them.
+struct own_connection {
+    std::string state;
+    u16 from_port;
+    u16 to_port;
+};
+const std::vector<own_connection>& own_connections();
 
 // VLANs on which the plain door is answered too.
 constexpr tags answered_vlan{5, 0};

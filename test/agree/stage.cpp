@@ -132,15 +132,18 @@ stage::stage() {
         for (const door& d : doors())
             if ((d.traits & listens) != 0)
                 open_door(d, v6);
-        connect_established(v6);
-        connect_time_wait(v6);
+        for (const own_connection& c : own_connections())
+            connect_to_itself(c, v6);
     }
 }
 
 // A backlog of 0 has room for one connection: then the queue is full.
 void stage::open_door(const door& d, bool v6) {
     const int protocol = (d.traits & multipath) != 0 ? IPPROTO_MPTCP : IPPROTO_TCP;
-    descriptor s = tcp_socket(host_address(v6), d.port, protocol);
+    const bool for_both = (d.traits & for_both_families) != 0;
+    if (for_both && !v6)
+        return;
+    descriptor s = tcp_socket(for_both ? address{} : host_address(v6), d.port, protocol);
     furnish(s.get(), d, v6);
     must(listen(s.get(), (d.traits & full) != 0 ? 0 : 16) == 0, "cannot listen");
     listeners_.push_back({d.port, v6, std::move(s)});
@@ -155,15 +158,20 @@ int stage::listener_of(u16 port, bool v6) const {
     fail("no listener on port {}", port);
 }
 
-void stage::connect_established(bool v6) {
-    connections_.push_back(connected(v6, established_port, plain_port));
-    connections_.emplace_back(accept4(listener_of(plain_port, v6), nullptr, nullptr, SOCK_CLOEXEC));
-}
-
-// Who closes first waits: the host's end.
-void stage::connect_time_wait(bool v6) {
-    const descriptor client = connected(v6, time_wait_port, plain_port);
-    descriptor(accept4(listener_of(plain_port, v6), nullptr, nullptr, SOCK_CLOEXEC));
+void stage::connect_to_itself(const own_connection& c, bool v6) {
+    descriptor client = connected(v6, c.from_port, c.to_port);
+    if (c.state == "half_open") {
+        connections_.push_back(std::move(client));
+        return;
+    }
+    descriptor server(accept4(listener_of(c.to_port, v6), nullptr, nullptr, SOCK_CLOEXEC));
+    must(static_cast<bool>(server), "cannot accept");
+    if (c.state == "established") {
+        connections_.push_back(std::move(client));
+        connections_.push_back(std::move(server));
+        return;
+    }
+    server = descriptor(); // who closes first waits: the host's end
     char nothing = 0;
     must(::read(client.get(), &nothing, 1) == 0, "the host's end did not close");
 }

@@ -18,8 +18,7 @@ public:
 
 private:
     void open_door(const door& d, bool v6);
-    void connect_established(bool v6);
-    void connect_time_wait(bool v6);
+    void connect_to_itself(const own_connection& c, bool v6);
     [[nodiscard]] int listener_of(u16 port, bool v6) const;
 
     struct listening_socket {
