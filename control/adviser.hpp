@@ -71,6 +71,7 @@ private:
     bool nat_ = false;
     int seconds_ = 0;
     time_point filter_changed_at_;
+    std::set<endpoint, endpoint_order> refused_once_; // since then
     std::chrono::milliseconds took_{0}; // the last rehearsal
 };
 
