@@ -24,7 +24,7 @@ import unittest
 from collections.abc import Callable, Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
-from stage import Process, Stage, StageError, until  # noqa: E402
+from stage import Process, Stage, StageError, tool, until  # noqa: E402
 
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
 
@@ -54,6 +54,10 @@ class Scene(Stage):
             self.pass_frames("client", "eth0")
         self.adaptor = self.vestibule("server", "eth0", *options)
         return self.adaptor
+
+    def vestibule_words(self, *interfaces_and_options: object) -> list[str]:
+        """The command that the stage's `vestibule` runs, for those that must fail."""
+        return [tool("cli/vestibule"), "run", "--interface", *map(str, interfaces_and_options)]
 
     def endpoint(self, port: int, family: int) -> dict[str, typing.Any] | None:
         """What `status` says of one of the server's endpoints."""
