@@ -267,6 +267,22 @@ void expect_same(const finding& kernel, const finding& native) {
     EXPECT_EQ(bytes_of(kernel.record), bytes_of(native.record));
 }
 
+std::string fields(const listener& l) {
+    std::string all = std::to_string(static_cast<int>(l.state)) + " " + std::to_string(l.most_mss);
+    for (const bool flag : {l.queue_full, l.multipath, l.fast_open, l.demands_keys, l.waits_for_data})
+        all += flag ? " yes" : " no";
+    return all;
+}
+
+// The real sockets are what the table of doors says of them, to the last field.
+TEST_P(agreement, of_sockets) {
+    const bytes frame = GetParam().frame(some_moment_ms);
+    const auto found = kernel->record(frame, host_says(*host, frame));
+    if (!was_run(found, xdp_may_refuse(frame)) || found->how != static_cast<u32>(shape::tcp))
+        return;
+    EXPECT_EQ(fields(found->seen), fields(host->listener_for(read(frame).s)));
+}
+
 TEST_P(agreement, of_segment_offer_reply_and_record) {
     const bytes frame = GetParam().frame(some_moment_ms);
     for (const question& q : {host_says(*host, frame), all_doors_open(), another_host()}) {

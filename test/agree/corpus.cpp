@@ -397,6 +397,8 @@ void bad_acks(samples& all) {
             d.from_port = c.from_port;
             d.to_port = c.to_port;
         });
+    add(all, "v6_ack_to_a_mapped_address",
+        completing{.syn = syn(true), .change = [](draft& d) { d.destination = ip("192.0.2.1"); }});
     add(all, "v4_ack_fragment", completing{.syn = syn(false), .change = [](draft& d) { d.fragment = 0x2000; }});
     add(all, "v6_ack_fragment",
         completing{.syn = syn(true), .change = [](draft& d) { d.extensions = {ext::fragment(0, true)}; }});

@@ -64,6 +64,7 @@ std::vector<door> all() {
         {"gone", 8007, 0, true, generous()},
         {"nobody", 8008, 0, false, generous()},
         {"full_unasked", 8009, listens | full, false, generous()},
+        {"nearly_full", 8012, listens | one_short_of_full, true, generous()},
         {"both_families", 8011, listens | for_both_families, true, generous()},
         {"multipath_unasked", 8010, listens | multipath, false, generous()},
     };

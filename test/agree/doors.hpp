@@ -16,9 +16,10 @@ enum trait : u32 {
     has_md5_key = 1U << 2,
     multipath = 1U << 3,
     full = 1U << 4,
-    waits_for_data = 1U << 5,
-    has_small_mss = 1U << 6,
-    for_both_families = 1U << 7, // one IPv6 socket that takes IPv4 too
+    one_short_of_full = 1U << 5,
+    waits_for_data = 1U << 6,
+    has_small_mss = 1U << 7,
+    for_both_families = 1U << 8, // one IPv6 socket that takes IPv4 too
 };
 
 struct door {

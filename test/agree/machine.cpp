@@ -34,6 +34,13 @@ void clear(int map) {
         bpf_map_delete_elem(map, key.data());
 }
 
+xdp_md arriving(const bytes& frame) {
+    xdp_md context{};
+    context.data_end = static_cast<u32>(frame.size());
+    context.ingress_ifindex = loopback_index;
+    return context;
+}
+
 std::vector<reason> grown(const tally& before, const tally& after) {
     std::vector<reason> counted;
     for (u32 i = 0; i < reason_count; ++i)
@@ -99,9 +106,7 @@ std::optional<run_result> machine::run(int program, const bytes& frame, bpf_test
 }
 
 std::optional<run_result> machine::adaptor(const bytes& frame) {
-    xdp_md context{};
-    context.data_end = static_cast<u32>(frame.size());
-    context.ingress_ifindex = loopback_index;
+    xdp_md context = arriving(frame);
     auto options = sized<bpf_test_run_opts>();
     options.ctx_in = &context;
     options.ctx_size_in = sizeof(context);
@@ -124,7 +129,10 @@ std::optional<run_result> machine::handoff(const bytes& frame) {
 std::optional<finding> machine::record(const bytes& frame, const question& q) {
     put(record_.map("questions"), u32{0}, q);
     put(record_.map("findings"), u32{0}, finding{});
+    xdp_md context = arriving(frame);
     auto options = sized<bpf_test_run_opts>();
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
     options.data_in = frame.data();
     options.data_size_in = static_cast<u32>(frame.size());
     if (refused(bpf_prog_test_run_opts(record_.program("record"), &options)))

@@ -25,6 +25,7 @@ struct finding {
     segment s;
     offer o;
     endpoint local;
+    listener seen; // the host's own socket, as the kernel port reads it
     synack reply;
     established record;
     outcome attempt;

@@ -1,6 +1,6 @@
 // The engine by itself on the BPF machine: one frame and one question in, all that the engine makes of them out. What the
 // shipped programs cannot show in BPF_PROG_TEST_RUN (a record that the kernel there refuses to take) is seen here.
-#include "bpf/bpf.hpp"
+#include "bpf/sockets.hpp"
 #include "engine/completion.hpp"
 #include "engine/parse.hpp"
 #include "test/agree/question.hpp"
@@ -47,6 +47,19 @@ struct port {
     BPF_INLINE listener listener_for(const segment&) const { return q.socket; }
 };
 
+BPF_INLINE listener look(xdp_md* ctx, const segment& s) {
+    listener l{};
+    bpf_sock* sk = bpf::socket_for(ctx, s);
+    if (sk == nullptr)
+        return l;
+    l.state = socket_state::connection;
+    if (sk->state == BPF_TCP_LISTEN)
+        if (tcp_sock* tcp = bpf::to_tcp(sk); tcp != nullptr)
+            l = bpf::describe(tcp);
+    bpf::release(sk);
+    return l;
+}
+
 BPF_INLINE void find(xdp_md* ctx, const question& q, finding& found) {
     segment s{};
     s.vlan = q.stripped;
@@ -58,6 +71,7 @@ BPF_INLINE void find(xdp_md* ctx, const question& q, finding& found) {
     read_offer(ctx, &s, &o);
     found.o = o;
     found.local = local_end(s, q.ifindex);
+    found.seen = look(ctx, s);
     const circumstances c{q.keys, q.now_ms, q.ifindex, q.rehearsal_token, q.answering != 0};
     const port p{q};
     found.attempt = judge_attempt(frame_of(ctx), s, o, c, p, found.reply);

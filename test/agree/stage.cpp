@@ -137,7 +137,7 @@ stage::stage() {
     }
 }
 
-// A backlog of 0 has room for one connection: then the queue is full.
+// A queue has room for one connection more than its backlog says.
 void stage::open_door(const door& d, bool v6) {
     const int protocol = (d.traits & multipath) != 0 ? IPPROTO_MPTCP : IPPROTO_TCP;
     const bool for_both = (d.traits & for_both_families) != 0;
@@ -145,9 +145,11 @@ void stage::open_door(const door& d, bool v6) {
         return;
     descriptor s = tcp_socket(for_both ? address{} : host_address(v6), d.port, protocol);
     furnish(s.get(), d, v6);
-    must(listen(s.get(), (d.traits & full) != 0 ? 0 : 16) == 0, "cannot listen");
+    const bool queued = (d.traits & (full | one_short_of_full)) != 0;
+    const int backlog = (d.traits & full) != 0 ? 0 : queued ? 1 : 16;
+    must(listen(s.get(), backlog) == 0, "cannot listen");
     listeners_.push_back({d.port, v6, std::move(s)});
-    if ((d.traits & full) != 0)
+    if (queued)
         connections_.push_back(connected(v6, 0, d.port));
 }
 

@@ -61,6 +61,8 @@ struct imagined_host {
             if (same(t.peer, s.source) && t.peer_port == s.source_port && same(t.local, s.destination) &&
                 t.local_port == s.destination_port)
                 return in_state(socket_state::connection);
+        if (s.v6 && is_v4(s.destination)) // an IPv4 socket takes nothing out of an IPv6 packet
+            return {};
         for (const door& d : doors)
             if (same(d.local, s.destination) && d.port == s.destination_port)
                 return d.socket;
