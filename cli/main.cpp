@@ -1,4 +1,5 @@
 // The vestibule command: a thin face over control/.
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -46,6 +47,19 @@ void print_status(const std::string& instance, bool json) {
     std::fputs(text.c_str(), stdout);
 }
 
+// Help is no error; an error is one line.
+int explain(const CLI::App& app, const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0)
+        return app.exit(error);
+    std::string what = error.what();
+    if (error.get_name() == "RequiredError" && app.get_subcommands().empty())
+        what = app.remaining_size() == 0 ? "say what to do: run, or status"
+                                         : "no such command: " + app.remaining().front();
+    std::replace(what.begin(), what.end(), '\n', ' ');
+    std::fprintf(stderr, "vestibule: %s (--help tells more)\n", what.c_str());
+    return 2;
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
@@ -63,7 +77,11 @@ int main(int argc, char** argv) try {
     status->add_option("--instance", instance, "name of the instance")->capture_default_str();
     status->add_flag("--json", json, "for programs");
 
-    CLI11_PARSE(app, argc, argv)
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return explain(app, error);
+    }
     prepare_log(verbose);
     if (run_command->parsed())
         run(options);

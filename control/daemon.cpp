@@ -47,6 +47,30 @@ descriptor lock_instance(const instance& self) {
     return lock;
 }
 
+// The directories of an instance, held by one process. They go when it goes; but where a killed process left them, only
+// once this one has taken its place.
+class residence {
+public:
+    explicit residence(const instance& self)
+        : self_(self), inherited_(std::filesystem::exists(self.directory())), lock_(lock_instance(self)) {}
+    ~residence() {
+        if (inherited_)
+            return;
+        std::error_code ignored;
+        std::filesystem::remove_all(self_.pins(), ignored);
+        std::filesystem::remove_all(self_.directory(), ignored);
+    }
+    residence(const residence&) = delete;
+    residence& operator=(const residence&) = delete;
+
+    void settle() { inherited_ = false; }
+
+private:
+    instance self_;
+    bool inherited_;
+    descriptor lock_;
+};
+
 settings first_settings(const instance& self) {
     return {1, randombytes_random() | 1U, randombytes_random() | 1U, self.network_inode};
 }
@@ -65,8 +89,11 @@ std::vector<attachment> attach(const programs& loaded, const run_options& option
     make_private(self.pins());
     netlink route(NETLINK_ROUTE);
     const link_table links(route);
-    for (const std::string& name : options.interfaces) // all of them before the first is touched
+    for (const std::string& name : options.interfaces) { // all of them before the first is touched
         require_interface(links, name);
+        if (std::count(options.interfaces.begin(), options.interfaces.end(), name) > 1)
+            fail("{}: named more than once: name each interface once", name);
+    }
     std::vector<attachment> out;
     out.reserve(options.interfaces.size());
     for (const std::string& name : options.interfaces) {
@@ -79,7 +106,6 @@ std::vector<attachment> attach(const programs& loaded, const run_options& option
 class process {
 public:
     explicit process(const run_options& options);
-    ~process();
     process(const process&) = delete;
     process& operator=(const process&) = delete;
 
@@ -101,7 +127,7 @@ private:
     asio::io_context io_;
     run_options options_;
     instance self_;
-    descriptor lock_;
+    residence residence_;
     programs programs_;
     settings settings_;
     keyring keys_;
@@ -126,20 +152,14 @@ int take_event(void* to, void* data, size_t size) {
 }
 
 process::process(const run_options& options)
-    : options_(options), self_(instance_here(options.instance)), lock_(lock_instance(self_)),
-      settings_(first_settings(self_)),
+    : options_(options), self_(instance_here(options.instance)), residence_(self_), settings_(first_settings(self_)),
       keys_(load_or_make_secret(self_.directory() / "secret"), options.key_rotation_seconds),
       adviser_(io_, programs_, settings_, options.instance) {
     programs_.write(settings_);
     keep_keys();
     traces_ = trace(programs_);
     attachments_ = attach(programs_, options, self_);
-}
-
-process::~process() {
-    attachments_.clear();
-    std::error_code ignored;
-    std::filesystem::remove_all(self_.pins(), ignored);
+    residence_.settle();
 }
 
 void process::listen_to_events() {

@@ -1,5 +1,6 @@
 #include "control/preflight.hpp"
 
+#include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/magic.h>
 #include <linux/sockios.h>
@@ -10,9 +11,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -37,6 +40,13 @@ bool strips_vlan_tags(const std::string& interface) {
     return ioctl(s.get(), SIOCETHTOOL, &request) == 0 && (value.data & ETH_FLAG_RXVLAN) != 0;
 }
 
+bool capable(u32 capability) {
+    __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+    return syscall(SYS_capget, &head, sets.data()) == 0 &&
+           (sets.at(CAP_TO_INDEX(capability)).effective & CAP_TO_MASK(capability)) != 0;
+}
+
 std::string kernel_release() {
     utsname name{};
     uname(&name);
@@ -48,6 +58,10 @@ std::string kernel_release() {
 void require_privilege() {
     if (geteuid() != 0)
         fail("this needs root (it attaches programs to interfaces): run it with sudo, or as a system service");
+    const bool may_load = capable(CAP_SYS_ADMIN) || (capable(CAP_BPF) && capable(CAP_PERFMON));
+    if (!may_load || !capable(CAP_NET_ADMIN))
+        fail("this root may not load BPF programs: it lacks the capabilities CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON (a "
+             "container's root does; run it on the host, in the container's network namespace)");
 }
 
 void require_kernel() {

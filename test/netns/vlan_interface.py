@@ -26,7 +26,8 @@ class VlanInterface(unittest.TestCase):
     def test_a_server_is_reached_through_a_vlan(self) -> None:
         acceptor = Acceptor(self.scene.listen(PORT, 6), echo_once)
         self.addCleanup(acceptor.close)
-        self.scene.run("server", ["ping", "-c1", "-W2", "10.81.0.1"])  # so that a neighbour is known there
+        near = self.scene.link("client", f"eth0.{TAG}")  # a neighbour to rehearse with
+        self.scene.ip("server", f"neigh replace 10.81.0.1 lladdr {near} dev eth0.{TAG} nud permanent")
         self.scene.adapt()
         self.scene.wait_until_served(PORT)
         with self.scene.growth() as grown:
