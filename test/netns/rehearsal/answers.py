@@ -136,7 +136,7 @@ class AnswersTest(ObservedTest):
                 self.check(change.what, found, expected)
                 self.assertEqual(grown["syn_answered"], number if change.served else 0,
                                  f"{change.what}: {self.scene.endpoint(PORT, 4)}")
-                time.sleep(change.reaction)
+            time.sleep(changes[-1].reaction)
             with self.scene.growth() as grown:
                 self.check("as before", self.answers(), usual)
             self.assertEqual(grown["syn_answered"], number)

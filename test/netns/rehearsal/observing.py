@@ -96,6 +96,8 @@ def read_v4(raw: bytes) -> Seen:
 def read_v6(raw: bytes) -> Seen:
     source, target = str(ipaddress.ip_address(raw[8:24])), str(ipaddress.ip_address(raw[24:40]))
     rest, length = raw[40:], struct.unpack_from("!H", raw, 4)[0]
+    if raw[6] == socket.IPPROTO_ICMPV6 and rest[0] == 135:  # a neighbour solicitation: whom does it look for?
+        target = str(ipaddress.ip_address(rest[8:24]))
     lead = struct.unpack_from("!I", raw)[0]
     network = ("hops", raw[7], "class", lead >> 20 & 255, "labelled", lead & 0xFFFFF != 0)
     if raw[6] == socket.IPPROTO_TCP:
@@ -106,8 +108,11 @@ def read_v6(raw: bytes) -> Seen:
 
 
 def read(frame: bytes) -> Seen | None:
-    """None: neither IPv4 nor IPv6."""
+    """None: neither IPv4 nor IPv6 nor ARP."""
     kind = struct.unpack_from("!H", frame, 12)[0]
+    if kind == 0x0806:
+        here, there = (str(ipaddress.ip_address(frame[at:at + 4])) for at in (28, 38))
+        return Seen(here, there, (0, 0), ("ARP",))
     if kind == 0x0800:
         return read_v4(frame[14:])
     return read_v6(frame[14:]) if kind == 0x86DD else None
@@ -280,9 +285,11 @@ def run_attempts(attempts: Sequence[Attempt], patience: float) -> None:
 def describe(attempt: Attempt, seen: Iterable[Seen]) -> Sight:
     """SYN-ACKs, resets and ICMP errors in their order, and how it ended. Pure acknowledgments say nothing more."""
     address, port = attempt.name
-    mine = [s for s in seen if s.target == address and s.ports[1] == port]
+    mine = [s for s in seen if s.target == address and s.ports == (attempt.question.port, port)]
     packets = [s.said for s in mine if s.flags & (SYN | RST) or not s.flags]
-    # Whoever is reset must not be told twice: that, too, is a difference.
+    if any(packet[0] in ("ICMP", "ICMPv6") for packet in packets):
+        # Whether connect() tells of it depends on whether it was still at work when the error came.
+        return (*packets, "rejected", attempt.heard)
     return (*packets, attempt.end or ("connected, then silence" if attempt.connected else "silence"), attempt.heard)
 
 
@@ -428,5 +435,5 @@ class ObservedTest(SceneTest):
         self.scene.run("server", ["nft", "delete table inet vestibule_default"], check=False)
 
 
-__all__ = ["INSIDE", "OUTSIDE", "ObservedTest", "Question", "Rules", "Seen", "Servers", "StageError", "Watch", "accepted",
+__all__ = ["FIRST_REHEARSAL_PORT", "INSIDE", "OUTSIDE", "ObservedTest", "Question", "Rules", "Seen", "Servers", "StageError", "Watch", "accepted",
            "from_everywhere", "look", "read", "until"]
