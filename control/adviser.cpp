@@ -25,7 +25,8 @@ constexpr int rest_to_work = 4;
 constexpr milliseconds neighbour_wait{100};
 constexpr milliseconds afterglow{100}; // the stack may speak late, where receiving is spread over CPUs
 constexpr int period_seconds = 30;
-constexpr std::size_t most_wanted = 64; // at a time; more come again
+constexpr std::size_t most_at_once = 1024; // some 200 ms
+constexpr std::size_t most_wanted = 64;    // at a time; more come again
 
 bool reached_by(const std::vector<local_address>& addresses, const address& a) {
     return std::any_of(addresses.begin(), addresses.end(), [&](const local_address& l) { return same(l.ip, a); });
@@ -36,7 +37,7 @@ bool reached_by(const std::vector<local_address>& addresses, const address& a) {
 adviser::adviser(asio::io_context& io, const programs& loaded, const settings& set, const std::string& instance_name)
     : rehearsal_(loaded, route_, set.rehearsal_token), filter_("vestibule_" + instance_name, set.untracked_mark),
       book_(loaded.adaptor.map("answers")), route_readable_(io), filter_readable_(io), soon_(io), second_(io),
-      again_(io), rest_(io) {}
+      again_(io), rest_(io), slice_(io) {}
 
 void adviser::start(std::vector<u32> interfaces) {
     interfaces_ = std::move(interfaces);
@@ -46,6 +47,8 @@ void adviser::start(std::vector<u32> interfaces) {
             changes_.heed(l->name);
     everything_ = true;
     ask_what_is_due();
+    while (!pending_.empty()) // whoever is told that we are ready finds all listeners served
+        next_slice();
     route_readable_.assign(dup(changes_.route_descriptor()));
     filter_readable_.assign(dup(changes_.filter_descriptor()));
     watch_routes();
@@ -60,6 +63,7 @@ void adviser::stop() {
     second_.cancel();
     again_.cancel();
     rest_.cancel();
+    slice_.cancel();
     rehearsal_.rest();
 }
 
@@ -204,12 +208,30 @@ void adviser::ask_what_is_due() {
     if (everything_) {
         seconds_ = 0;
         unanswerable_.clear();
+        pending_.clear();
     }
     const auto questions = due_questions();
+    pending_.insert(pending_.end(), questions.begin(), questions.end());
     everything_ = false;
     ports_.clear();
     wanted_.clear();
-    ask(questions);
+    took_ = milliseconds(0);
+    next_slice();
+}
+
+// Other work has its turn between the slices.
+void adviser::next_slice() {
+    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(std::min(most_at_once, pending_.size()));
+    const std::vector<question> slice(pending_.begin(), end);
+    pending_.erase(pending_.begin(), end);
+    ask(slice);
+    if (pending_.empty())
+        return;
+    slice_.expires_after(milliseconds(0));
+    slice_.async_wait([this](std::error_code error) {
+        if (!error)
+            next_slice();
+    });
 }
 
 void adviser::ask(const std::vector<question>& questions) {
@@ -227,7 +249,7 @@ void adviser::ask(const std::vector<question>& questions) {
     }
     if (!nat_)
         filter_.withdraw();
-    took_ = std::chrono::duration_cast<milliseconds>(clock::now() - began);
+    took_ += std::chrono::duration_cast<milliseconds>(clock::now() - began);
 }
 
 void adviser::rest_later() {

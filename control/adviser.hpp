@@ -39,6 +39,7 @@ private:
     void soon();
     void every_second();
     void ask_what_is_due();
+    void next_slice();
     void ask(const std::vector<question>& questions);
     void settle(const std::vector<finding>& findings, const std::vector<question>& questions);
     void file(const finding& f, const question& q);
@@ -60,19 +61,21 @@ private:
     asio::steady_timer second_;
     asio::steady_timer again_;
     asio::steady_timer rest_;
+    asio::steady_timer slice_;
 
     // What is to be asked when the moment comes.
     bool due_ = false;
     bool everything_ = false;
     std::set<be16> ports_;
     std::vector<question> wanted_;
+    std::vector<question> pending_;
     std::vector<question> unanswerable_; // nobody known yet to ask on behalf of
 
     bool nat_ = false;
     int seconds_ = 0;
     time_point filter_changed_at_;
     std::set<endpoint, endpoint_order> refused_once_; // since then
-    std::chrono::milliseconds took_{0}; // the last rehearsal
+    std::chrono::milliseconds took_{0};               // the last rehearsal, all slices
 };
 
 } // namespace vestibule

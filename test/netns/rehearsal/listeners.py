@@ -153,5 +153,51 @@ class Many(ObservedTest):
         return max(e["answer_age_seconds"] for e in self.scene.status("server")["endpoints"])  # type: ignore[union-attr]
 
 
+class Flooded(ObservedTest):
+    """The adaptor comes when the flood is there, and the stack answers with SYN cookies."""
+
+    REDIRECT = f"""
+        table inet led {{
+            chain prerouting {{ type nat hook prerouting priority dstnat; tcp dport {PORT} redirect to :{BOUND}; }};
+        }}"""
+
+    @classmethod
+    def prepare(cls) -> None:
+        for port in (PORT, BOUND):
+            cls.servers.add(port, backlog=64)
+
+    @classmethod
+    def leaks(cls) -> list[str]:
+        return []  # the flood's sources are anybody, and so are those who are answered
+
+    def flood(self) -> None:
+        before = self.scene.netstat("server")["TcpExtSyncookiesSent"]
+        flood = self.scene.flood("--rate", 20_000, "--seconds", 60, port=PORT)
+        self.addCleanup(flood.stop)
+        self.assertTrue(until(lambda: self.scene.netstat("server")["TcpExtSyncookiesSent"] > before, 5))
+
+    def test_served(self) -> None:
+        usual = {q: sight[-1] for q, sight in self.look(from_everywhere(PORT)).items()}
+        self.assertEqual(set(usual.values()), {b"server:9001"})
+        self.flood()
+        with self.adapted(()):
+            self.scene.wait_until_served(PORT, timeout=3)
+            with self.scene.growth() as grown:
+                found = {q: sight[-1] for q, sight in self.look(from_everywhere(PORT)).items()}
+        self.assertEqual(found, usual)
+        self.assertEqual(grown["admitted"], 4)
+
+    def test_led_elsewhere(self) -> None:
+        """A cookie does not tell which socket spoke: where NAT may have led the peer elsewhere, the stack goes on."""
+        self.nft(self.REDIRECT)
+        self.addCleanup(self.nft, "flush ruleset")
+        self.flood()
+        with self.adapted(()):
+            self.scene.wait_for_state("left", PORT, timeout=3)
+            with self.scene.growth() as grown:
+                time.sleep(1.5)
+            self.assertEqual(grown["syn_answered"], 0)
+
+
 if __name__ == "__main__":
     main()
