@@ -1,4 +1,4 @@
-// Runs another XDP program over and over on the same frame. BPF_PROG_TEST_RUN's `repeat` hands each run what the last one
+// Runs another XDP program over and over on the same frame. BPF_PROG_TEST_RUN's `repeat` hands each run what the last
 // left of the frame, so it is written anew before each; what that takes is measured too, by `rewrite`.
 #include "bench/specimen.hpp"
 #include "bpf/bpf.hpp"
@@ -26,8 +26,8 @@ struct ports_and_sequence {
     u16 sequence_low;
 };
 
-// Another peer each time, or the look-up of its socket would always find the same lines in the cache. Port and low half of
-// the sequence number are each other's complement, so the checksum stays right (RFC 1071 section 2).
+// Another peer each time, or the look-up of its socket would always find the same lines in the cache. Port and low half
+// of the sequence number are each other's complement, so the checksum stays right (RFC 1071 section 2).
 BPF_INLINE void change_peer(specimen& s) {
     auto* to = reinterpret_cast<ports_and_sequence*>(s.bytes + (s.v6 != 0 ? 54 : 34));
     s.turn += 0x9e37;

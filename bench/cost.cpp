@@ -1,5 +1,6 @@
-// vestibule-cost: what one frame costs an XDP program that is loaded already, in nanoseconds, by BPF_PROG_TEST_RUN in the
-// network namespace of the caller. Beside it, what the mere writing of the frame costs, and the swap of its link addresses.
+// vestibule-cost: what one frame costs an XDP program that is loaded already, in nanoseconds, by BPF_PROG_TEST_RUN in
+// the network namespace of the caller. Beside it, what the mere writing of the frame costs, and the swap of its link
+// addresses.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <net/if.h>
@@ -112,8 +113,8 @@ struct best {
     }
 };
 
-// In turn, so that all meet the same machine; the least of many short rounds is the one that nothing disturbed. A round also
-// takes the kernel some 20 ms of preparation, so the yardsticks, which hardly vary, get fewer.
+// In turn, so that all meet the same machine; the least of many short rounds is the one that nothing disturbed. A round
+// also takes the kernel some 20 ms of preparation, so the yardsticks, which hardly vary, get fewer.
 void measure(const request& r) {
     const specimen frame = parse_frame(r.frame);
     const object programs = load(frame, r.program);

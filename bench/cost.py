@@ -3,7 +3,7 @@
 
 The adaptor that `vestibule run` has attached, with a real listener and a rehearsed answer, is run over and over on one
 frame by BPF_PROG_TEST_RUN: no driver, no queue, nobody else in between. Beside it stands the least that an answer could
-cost, a swap of the link addresses. The frame is written anew before each run; what that takes is measured and subtracted.
+cost, a swap of the link addresses. The frame is written anew before each run, which is measured, and subtracted.
 
 For comparing two versions: VESTIBULE_BUILD names the build tree.
 """
@@ -73,7 +73,7 @@ def checksum(data: bytes) -> int:
 
 
 def segment(kind: Kind, addresses: bytes) -> bytes:
-    """Without source port and low half of the sequence number, which will differ in each run but add nothing to the sum."""
+    """Without source port and low half of the sequence number: they differ in each run, and add nothing to the sum."""
     offset = (20 + len(kind.options)) // 4 << 4
     header = struct.pack("!HHHHIBBHHH", 0, kind.port, 0x1234, 0, 0, offset, kind.flags, 64240, 0, 0) + kind.options
     pseudo = addresses + struct.pack("!II", len(header), 6)

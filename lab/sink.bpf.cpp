@@ -1,5 +1,5 @@
-// The world beyond the client: frames to and from the addresses that a flood forges end here, uncounted by any stack of the
-// lab's; all others pass. Without it, the machine would spend on answers to nobody what only the lab has to pay.
+// The world beyond the client: frames to and from the addresses that a flood forges end here, and are counted; all
+// others pass. Without it, the client's stack would work on answers that are not for it, on CPUs that others need.
 #include "bpf/bpf.hpp"
 
 using namespace bpf;
