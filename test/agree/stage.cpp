@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -73,6 +74,18 @@ void add_v6(const address& a) {
     must(ioctl(control.get(), SIOCSIFADDR, &r) == 0, "cannot add an IPv6 address");
 }
 
+// An IPv6 address is tentative until the kernel has got round to it, on the loopback interface too.
+void wait_for_v6(const address& a) {
+    const sockaddr_storage at = socket_address(a, 0);
+    for (int tries = 0; tries < 5000; ++tries) {
+        const descriptor s(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        if (bind(s.get(), reinterpret_cast<const sockaddr*>(&at), sizeof(at)) == 0)
+            return;
+        usleep(1000);
+    }
+    fail("an IPv6 address of the loopback interface stays tentative");
+}
+
 // --- Sockets ----------------------------------------------------------------------------------------------------------
 
 descriptor tcp_socket(const address& a, u16 port, int protocol = IPPROTO_TCP) {
@@ -123,8 +136,10 @@ void enter_own_network() {
     const descriptor control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     raise_loopback(control.get());
     add_v4_prefix(control.get());
-    add_v6(host_address(true));
-    add_v6(client_address(true));
+    for (const address& a : {host_address(true), client_address(true)}) {
+        add_v6(a);
+        wait_for_v6(a);
+    }
 }
 
 stage::stage() {
