@@ -17,11 +17,10 @@ import json
 import pathlib
 import struct
 import sys
-import typing
 from collections.abc import Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from stage import End, Stage, StageError, tool, until  # noqa: E402
+from stage import End, Stage, StageError, tool  # noqa: E402
 
 PORT = 80
 PEER = {4: "198.18.0.1", 6: "2001:2::1"}  # RFC 2544, RFC 5180
@@ -94,11 +93,6 @@ def frame(kind: Kind, server: End, client: End) -> bytes:
     return links + (b"\x86\xdd" if kind.family == 6 else b"\x08\x00") + packet(kind, server.address(kind.family))
 
 
-def served(stage: Stage) -> bool:
-    endpoints = typing.cast("list[dict[str, typing.Any]]", stage.status("server")["endpoints"])
-    return {stage.server.v4, stage.server.v6} <= {end["address"] for end in endpoints if end["state"] == "served"}
-
-
 def adaptor_program(stage: Stage) -> int:
     return int(json.loads(stage.ip("server", "-j -d link show eth0"))[0]["xdp"]["prog"]["id"])
 
@@ -122,8 +116,7 @@ def measure_all(kinds: Sequence[Kind], rounds: int, frames: int) -> list[Cost]:
         stage.nginx("server", PORT)
         stage.pass_frames("client", "eth0")
         stage.vestibule("server", "eth0")
-        if not until(lambda: served(stage), 5):
-            raise StageError(f"nginx is not served: {stage.status('server')['endpoints']}")
+        stage.wait_for_service("server", PORT, stage.server.v4, stage.server.v6)
         program = adaptor_program(stage)
         return [measure(stage, kind, program, rounds, frames) for kind in kinds]
 

@@ -37,7 +37,7 @@ import time
 import typing
 from collections.abc import Callable, Iterator, Sequence
 
-from stage import Process, Stage, StageError, pids_in, tool, until
+from stage import Process, Stage, StageError, pids_in, tool
 
 PORT = 80
 PATIENCE = 3.0  # seconds for a visit
@@ -160,17 +160,6 @@ def set_up(stage: Stage) -> Process:
     return nginx
 
 
-def adapt(stage: Stage) -> None:
-    stage.vestibule("server", "eth0")
-
-    def served() -> bool:
-        endpoints = typing.cast("list[dict[str, typing.Any]]", stage.status("server")["endpoints"])
-        return any(end["state"] == "served" and end["address"] == stage.server.v4 for end in endpoints)
-
-    if not until(served, 5):
-        raise StageError(f"Vestibule does not serve nginx: {json.dumps(stage.status('server'))}")
-
-
 def invite_visitors(stage: Stage, plan: Plan) -> list[Process]:
     """They come SETTLE seconds later."""
     visitors = []
@@ -257,7 +246,8 @@ def perform(stage: Stage, title: str, nginx: Process, progress: Progress, plan: 
     """Flood and visitors, when all else is in place."""
     sink = stage.sink_frames("client", "eth0")
     if title == VESTIBULE:
-        adapt(stage)
+        stage.vestibule("server", "eth0")
+        stage.wait_for_service("server", PORT, stage.server.v4)
     memory = Memory(nginx.pid)
     memory.read()
     visitors = invite_visitors(stage, plan)

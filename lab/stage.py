@@ -411,6 +411,15 @@ class Stage:
     def counters(self, ns: str) -> dict[str, int]:
         return self.status(ns)["counters"]  # type: ignore[return-value]
 
+    def wait_for_service(self, ns: str, port: int, *addresses: str, timeout: float = 5) -> None:
+        """Waits until Vestibule answers for that port of these addresses."""
+        def served() -> set[str]:
+            ends: list[dict[str, object]] = self.status(ns)["endpoints"]  # type: ignore[assignment]
+            return {str(end["address"]) for end in ends if (end["port"], end["state"]) == (port, "served")}
+
+        if not until(lambda: set(addresses) <= served(), timeout):
+            raise StageError(f"Vestibule does not serve port {port} of {ns}: {json.dumps(self.status(ns)['endpoints'])}")
+
     # --- Frames -------------------------------------------------------------------------------------------------------
 
     def pass_frames(self, ns: str, interface: str) -> Process:

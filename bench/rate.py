@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+"""SYNs answered per second by one CPU: ./run bench rate [--rounds N] [--seconds N] [--family 4|6] [--record]
+
+Three hosts, flooded in turn and as fast as the generator can, each on the same CPU and over a link of its own:
+
+    bare XDP_TX       a program that swaps the link addresses of SYNs and sends them back: the least an answer can cost
+    Vestibule         nginx behind `vestibule run`, with every check on
+    kernel cookies    nginx behind the plain kernel, net.ipv4.tcp_syncookies=1
+
+Each counts for itself what it answered. Rounds are interleaved and begin with another host each time; the medians are
+compared. The generator has a CPU of its own, and so has, where there are three, the far end that the answers go to.
+A figure never makes this fail; something that did not work does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import sys
+import typing
+from collections.abc import Iterator, Sequence
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+from stage import Stage, StageError  # noqa: E402
+
+PORT = 80
+RESULTS = pathlib.Path(__file__).resolve().parent / "results"
+GOALS = {"bare": 0.65, "kernel": 7.0}  # Vestibule's ratio to them, at least
+
+
+@dataclasses.dataclass(frozen=True)
+class Burst:
+    """One flood of one host."""
+
+    answered: int
+    sent: int
+    dropped: int  # by the queue, which was full
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        return self.answered / self.seconds
+
+    @property
+    def bounded_by_generator(self) -> bool:
+        return self.dropped < 0.01 * self.sent
+
+
+class Host:
+    """A host that answers SYNs in one way."""
+
+    title: str
+
+    def __init__(self, stage: Stage, family: int) -> None:
+        self.stage = stage
+        self.family = family
+
+    def counted(self) -> int:
+        raise NotImplementedError
+
+    def burst(self, seconds: float) -> Burst:
+        before = self.counted()
+        flood = self.flood(seconds)
+        return Burst(self.counted() - before, int(flood["sent"]), int(flood["dropped"]), flood["seconds"])
+
+    def flood(self, seconds: float) -> dict[str, float]:
+        return self.stage.flood("--seconds", seconds, port=PORT, family=self.family, cpu=cpus()[0]).json()
+
+
+class Bare(Host):
+    title = "bare XDP_TX"
+
+    def burst(self, seconds: float) -> Burst:
+        program = self.stage.return_frames("server", "eth0")  # which says how many only when it is stopped
+        flood = self.flood(seconds)
+        program.stop()
+        return Burst(int(program.json()["returned"]), int(flood["sent"]), int(flood["dropped"]), flood["seconds"])
+
+
+class Vestibule(Host):
+    title = "Vestibule"
+
+    def __init__(self, stage: Stage, family: int) -> None:
+        super().__init__(stage, family)
+        stage.nginx("server", PORT)
+        stage.vestibule("server", "eth0", "--xdp", "native")
+        stage.wait_for_service("server", PORT, stage.server.address(family))
+
+    def counted(self) -> int:
+        status = typing.cast("dict[str, typing.Any]", self.stage.status("server"))
+        if (mode := status["interfaces"][0]["xdp_mode"]) != "native":
+            raise StageError(f"Vestibule runs in {mode} mode")
+        return int(status["counters"]["syn_answered"])
+
+
+class Kernel(Host):
+    title = "kernel cookies"
+
+    def __init__(self, stage: Stage, family: int) -> None:
+        super().__init__(stage, family)
+        stage.nginx("server", PORT)
+
+    def counted(self) -> int:
+        return self.stage.netstat("server").get("TcpExtSyncookiesSent", 0)
+
+
+KINDS: dict[str, type[Host]] = {"bare": Bare, "vestibule": Vestibule, "kernel": Kernel}
+
+
+def cpus() -> tuple[int, int, int]:
+    """For the generator, for the host, and for the far end that gets the answers."""
+    able = sorted(os.sched_getaffinity(0))
+    if len(able) < 2:
+        raise StageError("two CPUs are wanted: one for the generator, one for the host")
+    return able[0], able[1], able[2] if len(able) > 2 else able[0]
+
+
+@contextlib.contextmanager
+def all_hosts(family: int) -> Iterator[dict[str, Host]]:
+    _, host_cpu, far_cpu = cpus()
+    with contextlib.ExitStack() as stages:
+        hosts = {}
+        for name, kind in KINDS.items():
+            stage = stages.enter_context(Stage(static_neighbours=True))
+            stage.pin_receive("server", "eth0", host_cpu, first=True)
+            stage.pin_receive("client", "eth0", far_cpu, first=True)
+            stage.sink_frames("client", "eth0")
+            hosts[name] = kind(stage, family)
+        yield hosts
+
+
+def check(host: Host, burst: Burst) -> None:
+    delivered = burst.sent - burst.dropped
+    if burst.sent == 0 or burst.answered < 0.5 * delivered:
+        raise StageError(f"{host.title} answered {burst.answered:,} of {delivered:,} SYNs: something does not work")
+
+
+def measure(family: int, rounds: int, seconds: float) -> dict[str, list[Burst]]:
+    names = list(KINDS)
+    found: dict[str, list[Burst]] = {name: [] for name in names}
+    with all_hosts(family) as hosts:
+        for host in hosts.values():
+            host.burst(0.3)  # to warm up
+        for n in range(rounds):
+            for name in names[n % 3:] + names[:n % 3]:
+                burst = hosts[name].burst(seconds)
+                check(hosts[name], burst)
+                found[name].append(burst)
+            print(f"round {n + 1} of {rounds}: " + ", ".join(
+                f"{hosts[name].title} {found[name][-1].rate / 1e6:.2f} M/s" for name in names), flush=True)
+    return found
+
+
+# --- Telling ----------------------------------------------------------------------------------------------------------
+
+def median(bursts: Sequence[Burst]) -> float:
+    return statistics.median(burst.rate for burst in bursts)
+
+
+def line(title: str, bursts: Sequence[Burst], ours: float) -> str:
+    rates = [burst.rate for burst in bursts]
+    offered = statistics.median(burst.sent / burst.seconds for burst in bursts)
+    return (f"{title:16}{median(bursts) / 1e6:>10.2f} M/s{min(rates) / 1e6:>9.2f} to {max(rates) / 1e6:.2f}"
+            f"{offered / 1e6:>12.2f} M/s{ours / median(bursts):>12.2f}")
+
+
+def table(found: dict[str, list[Burst]]) -> list[str]:
+    ours = median(found["vestibule"])
+    heading = f"{'':16}{'median':>14}{'min to max':>17}{'offered':>16}{'Vestibule to':>13}"
+    return [heading, *(line(KINDS[name].title, bursts, ours) for name, bursts in found.items())]
+
+
+def remarks(found: dict[str, list[Burst]]) -> Iterator[str]:
+    ours = median(found["vestibule"])
+    for name, goal in GOALS.items():
+        ratio = ours / median(found[name])
+        yield (f"Vestibule to {KINDS[name].title}: {ratio:.2f}, the goal is {goal:g}: "
+               f"{'reached' if ratio >= goal else 'not reached'}")
+    for name, bursts in found.items():
+        if 2 * sum(burst.bounded_by_generator for burst in bursts) > len(bursts):
+            yield f"{KINDS[name].title} kept up with the generator: it could have answered more."
+
+
+def machine() -> Iterator[str]:
+    model = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    yield f"date:    {datetime.date.today().isoformat()}"
+    yield f"kernel:  {platform.release()} {platform.machine()}"
+    yield f"CPU:     {model[1] if model else 'unknown'}, {os.cpu_count()} of them; load {os.getloadavg()[0]:.1f} at the end"
+
+
+def record(lines: Sequence[str], family: int) -> pathlib.Path:
+    """Into bench/results, as whoever owns the tree."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"rate-v{family}-{datetime.date.today().isoformat()}.txt"
+    file.write_text("\n".join(lines) + "\n")
+    owner = RESULTS.parent.stat()
+    for path in (RESULTS, file):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    return file
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="SYNs answered per second by one CPU.")
+    parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
+    parser.add_argument("--seconds", type=float, default=2, help="for each flood (%(default)s)")
+    parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="IPv4 or IPv6 (%(default)s)")
+    parser.add_argument("--record", action="store_true", help="write the result into bench/results/")
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="write every burst there")
+    return parser.parse_args()
+
+
+def main() -> None:
+    wish = arguments()
+    try:
+        found = measure(wish.family, wish.rounds, wish.seconds)
+    except (StageError, OSError) as error:
+        sys.exit(f"rate: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    title = f"SYNs answered per second by one CPU, IPv{wish.family}, {wish.rounds} rounds of {wish.seconds:g} s"
+    result = [title, "", *table(found), "", *remarks(found), "", *machine()]
+    print("\n" + "\n".join(result))
+    if wish.json:
+        wish.json.write_text(json.dumps({name: [dataclasses.asdict(burst) for burst in bursts]
+                                         for name, bursts in found.items()}, indent=1) + "\n")
+    if wish.record:
+        print(f"recorded in {record(result, wish.family)}")
+
+
+if __name__ == "__main__":
+    main()
