@@ -77,6 +77,46 @@ class Instances(unittest.TestCase):
         self.assertIn("table inet vestibule_default", left_behind(self.scene))
         self.ends(signal.SIGTERM, FAREWELL)
 
+    def second_link(self) -> None:
+        """One more link between client and server, with a neighbour to rehearse with."""
+        self.scene.veth("client", "eth1", "server", "eth1")
+        self.scene.address("server", "eth1", "10.82.0.2/24")
+        self.scene.address("client", "eth1", "10.82.0.1/24")
+        near = self.scene.link("client", "eth1")
+        self.scene.ip("server", f"neigh replace 10.82.0.1 lladdr {near} dev eth1 nud permanent")
+        self.scene.pass_frames("client", "eth1")
+
+    def echo_over_second_link(self) -> None:
+        with self.scene.socket("client") as connection:
+            connection.connect(("10.82.0.2", PORT))
+            connection.sendall(b"hello")
+            self.assertEqual(receive_exactly(connection, 5), b"hello")
+
+    def test_one_instance_serves_two_interfaces(self) -> None:
+        self.listen()
+        self.second_link()
+        adaptor = self.scene.adapt("--interface", "eth1")
+        self.assertRegex(adaptor.text(), r"(?m)^eth0: XDP native\n(?:.*\n)*eth1: XDP native\n(?:.*\n)*ready\n")
+        self.scene.wait_until_served(PORT)
+        with self.scene.growth() as grown:
+            self.echo()
+            self.echo_over_second_link()
+        self.assertEqual(grown["admitted"], 2)
+        self.ends(signal.SIGTERM, FAREWELL)
+
+    def test_secrets_are_for_root_alone_and_never_told(self) -> None:
+        self.serving()
+        inode = self.scene.path("server").stat().st_ino
+        (folder,) = pathlib.Path("/run/vestibule").glob(f"{inode}-*")
+        secret = (folder / "secret").read_bytes()
+        self.assertGreaterEqual(len(secret), 16)
+        self.assertEqual(folder.stat().st_mode & 0o777, 0o700)
+        self.assertEqual({file.stat().st_mode & 0o077 for file in folder.iterdir()}, {0})
+        assert self.scene.adaptor is not None
+        told = self.scene.adaptor.text() + str(self.scene.status("server"))
+        for start in range(0, len(secret) - 4, 4):
+            self.assertNotIn(secret[start:start + 4].hex(), told)
+
     def test_two_instances_in_two_namespaces_with_equal_interface_names(self) -> None:
         self.listen("server")
         self.listen("client")
@@ -103,21 +143,13 @@ class Instances(unittest.TestCase):
 
     def test_two_instances_in_one_namespace_on_two_interfaces(self) -> None:
         self.listen()
-        self.scene.veth("client", "eth1", "server", "eth1")
-        self.scene.address("server", "eth1", "10.82.0.2/24")
-        self.scene.address("client", "eth1", "10.82.0.1/24")
-        near = self.scene.link("client", "eth1")  # a neighbour to rehearse with
-        self.scene.ip("server", f"neigh replace 10.82.0.1 lladdr {near} dev eth1 nud permanent")
-        self.scene.pass_frames("client", "eth1")
+        self.second_link()
         self.scene.adapt()
         second = self.scene.vestibule("server", "eth1", "--instance", "second")
         self.scene.wait_until_served(PORT)
         with self.scene.growth() as grown:
             self.echo()
-            with self.scene.socket("client") as connection:
-                connection.connect(("10.82.0.2", PORT))
-                connection.sendall(b"hello")
-                self.assertEqual(receive_exactly(connection, 5), b"hello")
+            self.echo_over_second_link()
         self.assertEqual(grown["admitted"], 1)  # the other is the second's
         self.assertEqual(second.stop(), 0)
         self.assertTrue(until(lambda: len(self.scene.attached("server")) == 2, 2))  # two more while the first rehearses

@@ -50,7 +50,8 @@ class Scene(Stage):
 
     def adapt(self, *options: object) -> Process:
         """Puts the adaptor on the server's interface."""
-        if not any("lab-xdp pass" in process.title and process.running() for process in self.processes):
+        if not any(p.title.startswith("client") and p.title.endswith("pass --interface eth0") and p.running()
+                   for p in self.processes):
             self.pass_frames("client", "eth0")
         self.adaptor = self.vestibule("server", "eth0", *options)
         return self.adaptor
@@ -269,8 +270,12 @@ class SceneTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.scene = cls.enterClassContext(Scene())
+        cls.scene = cls.enterClassContext(cls.make())
         cls.arrange()
+
+    @classmethod
+    def make(cls) -> Scene:
+        return Scene()
 
     @classmethod
     def arrange(cls) -> None:

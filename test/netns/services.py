@@ -199,6 +199,40 @@ class Services(SceneTest):
         with self.assertRaises(ConnectionRefusedError):
             self.scene.connect(port, 6)
 
+    def test_a_link_local_address_is_served_too(self) -> None:
+        port, acceptor = self.accepting()
+        links = self.scene.ip("server", "-6 -o address show dev eth0 scope link").split()
+        address = next(word for word in links if word.startswith("fe80:")).split("/")[0]
+
+        def connect() -> bool:
+            with self.scene.growth() as grown, self.scene.socket("client", 6) as connection:
+                with self.scene.inside("client"):
+                    scope = socket.if_nametoindex("eth0")
+                connection.connect((address, port, 0, scope))
+                self.assert_echoes(connection)
+            return grown["admitted"] == 1
+
+        self.assertTrue(until(connect, 3, 0.1), "the stack does it for ever")
+        self.assertGreaterEqual(acceptor.accepted, 1)
+
+    def test_a_listener_that_waits_for_data_gets_connections_with_data_only(self) -> None:
+        port = next(self.ports)
+        listener = self.closing(self.scene.listen(
+            port, 6, prepare=lambda made: made.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)))
+        self.scene.wait_until_served(port)
+        with self.scene.growth() as grown, self.scene.connect(port, 4) as silent, self.scene.connect(port, 4) as talking:
+            talking.sendall(b"first")
+            connection = self.closing(listener.accept()[0])
+            self.assertEqual(connection.getpeername()[1], talking.getsockname()[1])
+            self.assertEqual(receive_exactly(connection, 5), b"first")
+            listener.settimeout(0.3)
+            with self.assertRaises(TimeoutError):
+                listener.accept()
+            silent.sendall(b"second")
+            late = self.closing(listener.accept()[0])
+            self.assertEqual(receive_exactly(late, 6), b"second")
+        self.assertEqual((grown["admitted"], grown["accept_deferred"]), (2, 2))
+
     # --- The host as a client -----------------------------------------------------------------------------------------
 
     def test_the_hosts_own_outgoing_connections_do_not_notice(self) -> None:
