@@ -143,6 +143,8 @@ def main() -> None:
         costs = measure_all(kinds, wish.rounds, wish.frames)
     except StageError as error:
         sys.exit(f"cost: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     if wish.json:
         print(json.dumps([dataclasses.asdict(cost) for cost in costs], indent=1))
     else:
