@@ -51,6 +51,12 @@ BPF_INLINE long put(map<Type, Key, Value, Entries, Flags>& m, const Key& key, co
                                                                                                       flags);
 }
 
+// Copies from kernel memory that the verifier does not know; zeros where it cannot be read.
+template <class Value>
+BPF_INLINE void read_kernel(Value& to, const void* from) {
+    reinterpret_cast<long (*)(void*, u32, const void*)>(BPF_FUNC_probe_read_kernel)(&to, sizeof(to), from);
+}
+
 BPF_INLINE u64 ktime_ns() {
     return reinterpret_cast<u64 (*)()>(BPF_FUNC_ktime_get_ns)();
 }

@@ -6,9 +6,10 @@
 // sees the first. A peer that sends right after its ACK puts both into one batch: at the second segment the look-up still
 // finds the listener, since the connection does not exist yet. A second record would make the stack drop that segment as a
 // duplicate, and the peer would wait for its retransmission timer. So each CPU remembers, for a few milliseconds, exactly
-// which 4-tuples it has just admitted, and lets their further segments pass as they are: when their turn comes, the stack's
-// own look-up finds the connection. The memory must be exact. A hash in place of the 4-tuple would, now and then, take a
-// stranger's completing ACK for a follower, and the stack would reset it.
+// which 4-tuples it has just admitted (bpf/admissions.hpp), and lets their further segments pass as they are: when their
+// turn comes, the stack's own look-up finds the connection. The memory must be exact. A hash in place of the 4-tuple would,
+// now and then, take a stranger's completing ACK for a follower, and the stack would reset it.
+#include "bpf/admissions.hpp"
 #include "bpf/maps.hpp"
 #include "bpf/sockets.hpp"
 #include "bpf/vitals.hpp"
@@ -18,31 +19,6 @@
 namespace {
 
 using namespace vestibule;
-
-constexpr u64 remembered_ns = 10'000'000; // longer than any batch, shorter than any retransmission timer
-constexpr u32 ways = 4;
-constexpr u32 sets = 256;
-
-struct admission {
-    address peer;
-    address local;
-    be16 peer_port;
-    be16 local_port;
-    u32 zero;
-    u64 at_ns;
-};
-
-struct admission_set {
-    admission way[ways];
-};
-
-} // namespace
-
-extern "C" {
-bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, admission_set, sets> admissions SEC(".maps");
-}
-
-namespace {
 
 constexpr int next = -1; // TCX_NEXT: to the next program, then to the stack
 constexpr int shot = 2;  // TC_ACT_SHOT
@@ -85,40 +61,6 @@ extern "C" [[gnu::noinline]] int read_offer(__sk_buff* ctx, const segment* s, of
 
 namespace {
 
-// Until the host sends, every segment of a new connection acknowledges the cookie: its MAC spreads them over the sets.
-BPF_INLINE admission_set* set_of(const segment& s) {
-    return bpf::at(admissions, s.acknowledgment >> 24);
-}
-
-BPF_INLINE bool is(const admission& a, const segment& s) {
-    return a.peer_port == s.source_port && a.local_port == s.destination_port && same(a.peer, s.source) &&
-           same(a.local, s.destination);
-}
-
-BPF_INLINE bool just_admitted(const segment& s, u64 now_ns) {
-    const admission_set* set = set_of(s);
-    if (set == nullptr)
-        return false;
-    bool found = false;
-    for (u32 i = 0; i < ways; ++i)
-        found = found || (now_ns - set->way[i].at_ns < remembered_ns && is(set->way[i], s));
-    return found;
-}
-
-BPF_INLINE void remember(const segment& s, u64 now_ns) {
-    admission_set* set = set_of(s);
-    if (set == nullptr)
-        return;
-    u32 oldest = 0;
-    u64 least = set->way[0].at_ns;
-    for (u32 i = 1; i < ways; ++i)
-        if (set->way[i].at_ns < least) {
-            least = set->way[i].at_ns;
-            oldest = i;
-        }
-    set->way[oldest & (ways - 1)] = {s.source, s.destination, s.source_port, s.destination_port, 0, now_ns};
-}
-
 struct port {
     answer* found;
 
@@ -142,12 +84,26 @@ BPF_INLINE bpf_tcp_req_attrs attributes(const established& e) {
             .reserved = {}};
 }
 
-BPF_INLINE outcome hand_over(__sk_buff* ctx, tcp_sock* tcp, const segment& s, const established& e, u64 now_ns) {
+// Which socket buffer this is, as the witness will meet it.
+BPF_INLINE u64 buffer_of(__sk_buff* ctx) {
+    return reinterpret_cast<u64>(bpf_cast_to_kern_ctx(ctx));
+}
+
+BPF_INLINE outcome hand_over(__sk_buff* ctx, tcp_sock* tcp, const established& e) {
     bpf_tcp_req_attrs attrs = attributes(e);
     if (bpf_sk_assign_tcp_reqsk(ctx, reinterpret_cast<sock*>(tcp), &attrs, sizeof(attrs)) != 0)
         return {action::pass, reason::handoff_failed};
-    remember(s, now_ns);
     return {action::admit, reason::admitted};
+}
+
+// A segment that comes in the buffer of the one admitted shows that the latter is gone, without a reset.
+BPF_INLINE bool follows(__sk_buff* ctx, const segment& s, u64 now_ns) {
+    bpf::admission* before = bpf::admission_of(s, now_ns);
+    if (before == nullptr)
+        return false;
+    if (before->buffer == buffer_of(ctx))
+        before->buffer = 0;
+    return true;
 }
 
 BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, const settings& set) {
@@ -155,7 +111,7 @@ BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, con
     const key_ring* ring = bpf::key_ring();
     if (ring == nullptr)
         return {action::pass, reason::not_served};
-    if (just_admitted(s, now_ns))
+    if (follows(ctx, s, now_ns))
         return {action::pass, reason::just_admitted};
     const circumstances c{*ring, now_ns / 1'000'000, ctx->ifindex, set.rehearsal_token, true};
     offer offered{};
@@ -168,12 +124,15 @@ BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, con
         return o;
     if (l.queue_full)
         return {action::drop, reason::accept_queue_full};
-    o = hand_over(ctx, tcp, s, e, now_ns);
-    if (p.found != nullptr) {
-        if (o.act == action::admit && p.found->form == handoff_form::untracked)
-            ctx->mark = set.untracked_mark;
-        bpf::watch(s, local_end(s, c.ifindex), *p.found, now_ns);
+    o = hand_over(ctx, tcp, e);
+    const endpoint local = local_end(s, c.ifindex);
+    if (o.act != action::admit) {
+        bpf::refused(local);
+        return o;
     }
+    bpf::remember(s, local, now_ns, buffer_of(ctx));
+    if (p.found != nullptr && p.found->form == handoff_form::untracked)
+        ctx->mark = set.untracked_mark;
     return o;
 }
 

@@ -63,6 +63,13 @@ struct net_device {
 };
 struct xdp_frame;
 
+struct sk_buff {
+    unsigned char* head;
+    unsigned short network_header;
+    unsigned short transport_header;
+    unsigned short protocol;
+};
+
 struct bpf_tcp_req_attrs {
     unsigned int rcv_tsval;
     unsigned int rcv_tsecr;
@@ -79,6 +86,8 @@ struct bpf_tcp_req_attrs {
 
 int bpf_sk_assign_tcp_reqsk(__sk_buff* skb, sock* listener, bpf_tcp_req_attrs* attributes, int size)
     __attribute__((section(".ksyms")));
+
+void* bpf_cast_to_kern_ctx(void* ctx) __attribute__((section(".ksyms")));
 
 } // extern "C"
 

@@ -3,6 +3,7 @@
 // TC egress for as long as that lasts, keeps the stack's answers from leaving and tells the control process of them.
 #include "abi/rehearsal.hpp"
 #include "bpf/maps.hpp"
+#include "bpf/sockets.hpp"
 #include "engine/parse.hpp"
 
 extern "C" {
@@ -154,7 +155,22 @@ namespace {
 // receiving work is spread over CPUs; the control process then clears once more.)
 BPF_INLINE bool nothing_to_clear(const rehearsal_frame& r) {
     const agreement* a = bpf::at(agreed, u32{0});
-    return r.clears != 0 && (a == nullptr || !same(a->peer, r.peer) || a->peer_port != r.peer_port);
+    return r.cautious != 0 && (a == nullptr || !same(a->peer, r.peer) || a->peer_port != r.peer_port);
+}
+
+BPF_INLINE bool is_taken(xdp_md* ctx, const rehearsal_frame& r) {
+    segment s{};
+    s.source = r.peer;
+    s.destination = r.local;
+    s.source_port = r.peer_port;
+    s.destination_port = r.local_port;
+    s.v6 = !is_v4(r.peer);
+    bpf_sock* sk = bpf::socket_for(ctx, s);
+    if (sk == nullptr)
+        return false;
+    const bool taken = sk->state != BPF_TCP_LISTEN;
+    bpf::release(sk);
+    return taken;
 }
 
 } // namespace
@@ -166,7 +182,7 @@ extern "C" SEC("xdp") int inject(xdp_md* ctx) {
     const u32 n = c->next++;
     const rehearsal_frame* from = bpf::at(frames, n);
     auto* to = reinterpret_cast<u8*>(static_cast<long>(ctx->data));
-    if (from == nullptr || n >= c->count || nothing_to_clear(*from) ||
+    if (from == nullptr || n >= c->count || nothing_to_clear(*from) || (from->clears == 0 && is_taken(ctx, *from)) ||
         !fits(to, rehearsal_frame_bytes, reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))))
         return XDP_DROP;
     __builtin_memcpy(to, from->bytes, rehearsal_frame_bytes);

@@ -1,9 +1,11 @@
-// How a listener takes what it is handed. The handoff writes down each record, the witness each connection that the stack
-// built; where the first goes on without the second, the endpoint goes back to the stack.
+// How a listener takes what it is handed. The witness writes down each handed-over segment that the stack answers with a
+// reset, and each connection that the stack built; where resets come one after another, the endpoint goes back to the stack.
+//
+// Only the stack's own reset of that very segment counts. A segment that is dropped on the way (a checksum that does not
+// hold, a banned source) says nothing of the listener: any peer can send such.
 #pragma once
 
 #include "bpf/maps.hpp"
-#include "engine/segment.hpp"
 
 namespace bpf {
 
@@ -13,15 +15,13 @@ using vestibule::be16;
 using vestibule::endpoint;
 using vestibule::event;
 
-// `streak` records since `since_ns` from which the stack built no connection.
+// Refusals since the stack last built a connection.
 struct vitals {
-    u64 since_ns;
-    u32 streak;
+    u32 refusals;
     u32 zero;
 };
 
-constexpr u32 patience_records = 3;
-constexpr u64 patience_ns = 100'000'000; // a whole batch may be under way: never by number alone
+constexpr u32 patience = 3;
 
 } // namespace bpf
 
@@ -36,22 +36,27 @@ BPF_INLINE endpoint anywhere(const address& local, be16 local_port) {
     return {0, 0, 0, local, local_port, 0};
 }
 
-// The dead man's switch: a stack that takes record after record and builds nothing would reset every peer, so that
-// endpoint goes back to the stack. Needs no control process.
-BPF_INLINE void watch(const vestibule::segment& s, const endpoint& where, answer& a, u64 now_ns) {
-    const endpoint key = anywhere(s.destination, s.destination_port);
+// The dead man's switch. Needs no control process.
+BPF_INLINE void refused(const endpoint& where) {
+    const endpoint key = anywhere(where.local, where.port);
     vitals* v = at(health, key);
-    if (v == nullptr || v->streak == 0) {
-        put(health, key, vitals{now_ns, 1, 0});
+    if (v == nullptr) {
+        put(health, key, vitals{1, 0});
         return;
     }
-    if (++v->streak < patience_records || now_ns - v->since_ns < patience_ns)
+    answer* a = at(answers, where);
+    if (++v->refusals < patience || a == nullptr)
         return;
-    a.why = vestibule::left_reason::handoff_refused;
-    a.state = vestibule::service::left;
-    v->streak = 0;
-    event e{vestibule::event_kind::handoff_refused, {}, 0, where, s.source};
+    a->why = vestibule::left_reason::handoff_refused;
+    a->state = vestibule::service::left;
+    v->refusals = 0;
+    event e{vestibule::event_kind::handoff_refused, {}, 0, where, {}};
     emit(events, &e, sizeof(e));
+}
+
+BPF_INLINE void connection_built(const endpoint& key) {
+    if (vitals* v = at(health, key); v != nullptr)
+        v->refusals = 0;
 }
 
 } // namespace bpf

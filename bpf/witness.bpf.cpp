@@ -1,5 +1,6 @@
 // The witness: a tracepoint program that sees the host's sockets change state. It tells the control process which
 // listeners come and go, and the handoff that its records become connections.
+#include "bpf/admissions.hpp"
 #include "bpf/kernel.hpp"
 #include "bpf/vitals.hpp"
 #include "engine/parse.hpp"
@@ -23,16 +24,14 @@ BPF_INLINE address local_address(sock* sk) {
     if (KERNEL_FIELD(sk, __sk_common.skc_family) == family_v4)
         return parsing::mapped(be32{KERNEL_FIELD(sk, __sk_common.skc_rcv_saddr)});
     address a{};
-    const auto* from = __builtin_preserve_access_index(&sk->__sk_common.skc_v6_rcv_saddr);
-    reinterpret_cast<long (*)(void*, u32, const void*)>(BPF_FUNC_probe_read_kernel)(&a, sizeof(a), from);
+    bpf::read_kernel(a, __builtin_preserve_access_index(&sk->__sk_common.skc_v6_rcv_saddr));
     return a;
 }
 
 BPF_INLINE void state_changed(sock* sk, int from, int to) {
     const u16 number = KERNEL_FIELD(sk, __sk_common.skc_num);
     if (from == state_syn_received && to == state_established) {
-        if (bpf::vitals* v = bpf::at(health, bpf::anywhere(local_address(sk), network(number))); v != nullptr)
-            v->streak = 0;
+        bpf::connection_built(bpf::anywhere(local_address(sk), network(number)));
         return;
     }
     if ((from != state_listen && to != state_listen) || to == state_syn_received) // a child is cloned from its listener
@@ -49,6 +48,56 @@ extern "C" SEC("tp_btf/inet_sock_set_state") int socket_state_changed(u64* ctx) 
     const int to = static_cast<int>(ctx[2]);
     if (of_this_namespace(sk))
         state_changed(sk, from, to);
+    return 0;
+}
+
+// The stack resets a segment. Is it one that the handoff has just handed over? Same buffer and same 4-tuple leave no doubt,
+// so the namespace need not be asked for (by now the stack has taken the device off the buffer).
+namespace {
+
+BPF_INLINE bool read_addresses(const unsigned char* at, be16 type, segment& s) {
+    if (type == wire::type_ipv4) {
+        wire::ipv4 ip{};
+        bpf::read_kernel(ip, at);
+        s.source = parsing::mapped(ip.source);
+        s.destination = parsing::mapped(ip.destination);
+        return true;
+    }
+    wire::ipv6 ip{};
+    bpf::read_kernel(ip, at);
+    s.source = ip.source;
+    s.destination = ip.destination;
+    return type == wire::type_ipv6;
+}
+
+BPF_INLINE bool read_segment(const sk_buff* skb, segment& s) {
+    const unsigned char* head = KERNEL_FIELD(skb, head);
+    wire::tcp tcp{};
+    bpf::read_kernel(tcp, head + KERNEL_FIELD(skb, transport_header));
+    s.source_port = tcp.source_port;
+    s.destination_port = tcp.destination_port;
+    s.acknowledgment = host(tcp.acknowledgment);
+    return read_addresses(head + KERNEL_FIELD(skb, network_header), be16{KERNEL_FIELD(skb, protocol)}, s);
+}
+
+BPF_INLINE void segment_reset(const sk_buff* skb) {
+    segment s{};
+    if (!read_segment(skb, s))
+        return;
+    bpf::admission* a = bpf::admission_of(s, bpf::ktime_ns());
+    if (a == nullptr || a->buffer != reinterpret_cast<u64>(skb))
+        return;
+    a->buffer = 0;
+    bpf::refused(a->local);
+}
+
+} // namespace
+
+// (socket, buffer, ...): both may be null.
+extern "C" SEC("tp_btf/tcp_send_reset") int reset_sent(u64* ctx) {
+    const auto* skb = reinterpret_cast<const sk_buff*>(ctx[1]);
+    if (skb != nullptr)
+        segment_reset(skb);
     return 0;
 }
 

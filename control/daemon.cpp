@@ -77,7 +77,7 @@ settings first_settings(const instance& self) {
 
 std::vector<descriptor> trace(const programs& loaded) {
     std::vector<descriptor> out;
-    for (const char* name : {"socket_state_changed", "bulk_sent", "driver_failed"}) {
+    for (const char* name : {"socket_state_changed", "reset_sent", "bulk_sent", "driver_failed"}) {
         out.emplace_back(bpf_raw_tracepoint_open(nullptr, loaded.witness.program(name)));
         if (!out.back())
             fail("cannot attach the tracepoint program {}: {}", name, std::strerror(errno));
