@@ -1,0 +1,85 @@
+"""No peer can switch the adaptor off for a listener.
+
+The handoff gives a listener back to the stack when the stack resets what it is handed. What the host drops for a reason of
+the peer's own making says nothing of the listener: not a checksum that does not hold, not a source that the packet filter
+bans.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from peer import LINUX, Packet, Peer, TCP, Wire, peers_of
+from scene import Scene, SceneTest, main
+
+PORT = 80
+MANY = 8  # the stack's own resets would be noticed after three
+
+
+def with_a_bad_checksum(packet: Packet) -> Packet:
+    packet[TCP].chksum = 0x1234
+    return packet
+
+
+class Unanswerable(SceneTest):
+    """Handshakes completed in form, by segments that the host then drops."""
+
+    wire: Wire
+
+    @classmethod
+    def make(cls) -> Scene:
+        return Scene()
+
+    @classmethod
+    def arrange(cls) -> None:
+        cls.scene.nginx("server", PORT)
+        cls.wire = Wire(cls.scene)
+        cls.scene.adapt()
+        cls.scene.wait_until_served(PORT)
+
+    def complete(self, peers: list[Peer], spoil: Callable[[Packet], Packet] = lambda p: p) -> None:
+        for peer in peers:
+            self.wire.send([peer.syn(LINUX)])
+            synack = peer.listen("SA")
+            assert synack is not None
+            self.wire.send([spoil(peer.ack(synack, b"GET"))])
+            time.sleep(0.05)
+
+    def expect_served(self, admitted: int) -> None:
+        self.assertEqual(admitted, MANY, "the segments never reached the handoff's decision")
+        endpoint = self.scene.endpoint(PORT, 4)
+        self.assertIsNotNone(endpoint)
+        self.assertEqual(endpoint["state"], "served", endpoint)
+
+    def test_bad_checksums_do_not(self) -> None:
+        with self.scene.growth() as grown:
+            self.complete(peers_of(self.wire, PORT, MANY), with_a_bad_checksum)
+        self.expect_served(grown["admitted"])
+
+    def test_bad_checksums_followed_by_good_segments_do_not(self) -> None:
+        """The follower in the same moment is reset, since no connection was built. That reset is not for what was handed
+        over."""
+        with self.scene.growth() as grown:
+            for peer in peers_of(self.wire, PORT, MANY):
+                self.wire.send([peer.syn(LINUX)])
+                synack = peer.listen("SA")
+                assert synack is not None
+                self.wire.send([with_a_bad_checksum(peer.ack(synack)), peer.ack(synack, b"GET")])
+                time.sleep(0.05)
+        self.expect_served(grown["admitted"])
+
+    def test_a_banned_source_does_not(self) -> None:
+        """One address in the packet filter's drop list, as tools that read logs put it there: rehearsals do not meet it."""
+        rules = "add table ip ban; add chain ip ban input { type filter hook input priority 0; }; " \
+                "add rule ip ban input ip saddr 10.90.0.3 drop"
+        self.scene.run("server", ["nft", rules])
+        self.addCleanup(self.scene.run, "server", ["nft", "delete table ip ban"])
+        time.sleep(1)  # rehearsed anew by now
+        with self.scene.growth() as grown:
+            self.complete([Peer(self.wire, "10.90.0.3", PORT) for _ in range(MANY)])
+        self.expect_served(grown["admitted"])
+
+
+if __name__ == "__main__":
+    main()
