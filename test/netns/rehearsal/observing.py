@@ -394,7 +394,7 @@ class ObservedTest(SceneTest):
         return sights
 
     def compare(self, rules: Rules, questions: Sequence[Question], differ: bool = True,
-                served: Sequence[int] = ()) -> dict[str, int]:
+                served: Sequence[int] = (), reaction: float | None = None) -> dict[str, int]:
         """The heart of these tests: peers see the same with and without the adaptor, before, with and after the rules."""
         plain = self.look_around(rules, questions, 0.05)
         self.assertEqual(plain[0], plain[2])
@@ -402,7 +402,7 @@ class ObservedTest(SceneTest):
             self.assertNotEqual(plain[0], plain[1], "the rules change nothing: what is this test about?")
         with self.adapted(served):
             with self.scene.growth() as grown:
-                adapted = self.look_around(rules, questions, self.reaction)
+                adapted = self.look_around(rules, questions, reaction or self.reaction)
         for when, before, after in zip(("before", "with the rules", "after"), plain, adapted):
             self.same(before, after, when)
         return grown

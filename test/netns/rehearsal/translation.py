@@ -68,6 +68,7 @@ class Nftables(TranslationTest):
 
         def reload() -> None:
             self.nft(self.RULES)
+            time.sleep(0.5)
             self.nft("flush ruleset\n" + self.RULES)
 
         self.compare_all(Rules(reload, flush))
