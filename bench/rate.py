@@ -51,7 +51,7 @@ class Burst:
 
     @property
     def bounded_by_generator(self) -> bool:
-        return self.dropped < 0.01 * self.sent
+        return self.dropped < 0.05 * self.sent
 
 
 class Host:
