@@ -193,7 +193,8 @@ def machine() -> Iterator[str]:
     model = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     yield f"date:    {datetime.date.today().isoformat()}"
     yield f"kernel:  {platform.release()} {platform.machine()}"
-    yield f"CPU:     {model[1] if model else 'unknown'}, {os.cpu_count()} of them; load {os.getloadavg()[0]:.1f} at the end"
+    yield f"CPU:     {model[1] if model else 'unknown'}, {os.cpu_count()} of them"
+    yield f"load:    {os.getloadavg()[0]:.1f} at the end; without other work it comes to between 1 and 2"
 
 
 def record(lines: Sequence[str], family: int) -> pathlib.Path:
