@@ -194,7 +194,7 @@ def machine() -> Iterator[str]:
     yield f"date:    {datetime.date.today().isoformat()}"
     yield f"kernel:  {platform.release()} {platform.machine()}"
     yield f"CPU:     {model[1] if model else 'unknown'}, {os.cpu_count()} of them"
-    yield f"load:    {os.getloadavg()[0]:.1f} at the end; without other work it comes to between 1 and 2"
+    yield f"load:    {os.getloadavg()[0]:.1f} at the end, this benchmark itself included"
 
 
 def record(lines: Sequence[str], family: int) -> pathlib.Path:
