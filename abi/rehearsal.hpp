@@ -10,12 +10,17 @@ constexpr u32 most_rehearsal_frames = 4096;
 constexpr u32 overheard_bytes = 160;
 
 // One frame to inject. The stack trims what lies behind the packet's own length. A frame that clears what an attempt left
-// behind goes in only where the stack agreed to that attempt: elsewhere it would draw one more rejection.
+// behind goes in only where the stack agreed to that attempt: elsewhere it would draw one more rejection. Any other goes in
+// only where its 4-tuple is free: a connection that has it would send its peer an answer.
 struct rehearsal_frame {
     u8 bytes[rehearsal_frame_bytes];
     address peer;
+    address local;
     be16 peer_port;
-    u16 clears; // 0 or 1
+    be16 local_port;
+    u8 clears;   // 0 or 1
+    u8 cautious; // 1: clears only where the stack was just heard to agree
+    u16 zero;
 };
 
 // The attempt that the stack agreed to last.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include <spdlog/spdlog.h>
 
@@ -19,12 +20,13 @@ using clock = std::chrono::steady_clock;
 
 // Changes come in bursts: ask once, when they are through. Where they never end, asking takes a fifth of the time.
 constexpr milliseconds least_settling{30};
-constexpr milliseconds most_settling{500};
+constexpr milliseconds most_settling{300};
 constexpr int rest_to_work = 4;
 
 constexpr milliseconds neighbour_wait{100};
 constexpr milliseconds afterglow{100}; // the stack may speak late, where receiving is spread over CPUs
-constexpr int period_seconds = 30;
+constexpr milliseconds tick{500};      // what announces nothing is looked at so often
+constexpr int period_ticks = 60;
 constexpr std::size_t most_at_once = 1024; // some 200 ms
 constexpr std::size_t most_wanted = 64;    // at a time; more come again
 
@@ -36,8 +38,8 @@ bool reached_by(const std::vector<local_address>& addresses, const address& a) {
 
 adviser::adviser(asio::io_context& io, const programs& loaded, const settings& set, const std::string& instance_name)
     : rehearsal_(loaded, route_, set.rehearsal_token), filter_("vestibule_" + instance_name, set.untracked_mark),
-      book_(loaded.adaptor.map("answers")), route_readable_(io), filter_readable_(io), soon_(io), second_(io),
-      again_(io), rest_(io), slice_(io) {}
+      book_(loaded.adaptor.map("answers")), route_readable_(io), filter_readable_(io), soon_(io), tick_(io), again_(io),
+      rest_(io), slice_(io) {}
 
 void adviser::start(std::vector<u32> interfaces) {
     interfaces_ = std::move(interfaces);
@@ -53,14 +55,14 @@ void adviser::start(std::vector<u32> interfaces) {
     filter_readable_.assign(dup(changes_.filter_descriptor()));
     watch_routes();
     watch_filter();
-    every_second();
+    every_tick();
 }
 
 void adviser::stop() {
     route_readable_.close();
     filter_readable_.close();
     soon_.cancel();
-    second_.cancel();
+    tick_.cancel();
     again_.cancel();
     rest_.cancel();
     slice_.cancel();
@@ -102,7 +104,7 @@ void adviser::filter_changed() {
 void adviser::soon() {
     if (std::exchange(due_, true))
         return;
-    soon_.expires_after(std::clamp(took_ * rest_to_work, least_settling, most_settling));
+    soon_.expires_after(std::clamp(worked_ * rest_to_work, least_settling, most_settling));
     soon_.async_wait([this](std::error_code error) {
         due_ = false;
         if (!error)
@@ -110,21 +112,21 @@ void adviser::soon() {
     });
 }
 
-void adviser::every_second() {
-    second_.expires_after(seconds(1));
-    second_.async_wait([this](std::error_code error) {
+void adviser::every_tick() {
+    tick_.expires_after(tick);
+    tick_.async_wait([this](std::error_code error) {
         if (error)
             return;
         if (changes_.poll_quiet())
             filter_changed();
-        if (++seconds_ >= period_seconds)
+        if (++ticks_ >= period_ticks)
             everything_ = true;
         for (const auto& [where, e] : book_.all())
             if (e.on_file.state == service::left && e.on_file.why == left_reason::flooded)
                 ports_.insert(where.port);
         if (everything_ || !ports_.empty())
             soon();
-        every_second();
+        every_tick();
     });
 }
 
@@ -206,7 +208,7 @@ void adviser::forget_the_gone(const listener_index& listeners, const std::vector
 
 void adviser::ask_what_is_due() {
     if (everything_) {
-        seconds_ = 0;
+        ticks_ = 0;
         unanswerable_.clear();
         pending_.clear();
     }
@@ -215,7 +217,7 @@ void adviser::ask_what_is_due() {
     everything_ = false;
     ports_.clear();
     wanted_.clear();
-    took_ = milliseconds(0);
+    worked_ = milliseconds(0);
     next_slice();
 }
 
@@ -224,7 +226,9 @@ void adviser::next_slice() {
     const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(std::min(most_at_once, pending_.size()));
     const std::vector<question> slice(pending_.begin(), end);
     pending_.erase(pending_.begin(), end);
+    const std::clock_t began = std::clock(); // of our processor time: most of a rehearsal is waiting
     ask(slice);
+    worked_ += milliseconds((std::clock() - began) * 1000 / CLOCKS_PER_SEC);
     if (pending_.empty())
         return;
     slice_.expires_after(milliseconds(0));
@@ -235,12 +239,11 @@ void adviser::next_slice() {
 }
 
 void adviser::ask(const std::vector<question>& questions) {
-    const auto began = clock::now();
     nat_ = filter_.has_nat();
-    const bool markable = nat_ && filter_.let_marked_pass_untracked();
+    markable_ = nat_ && filter_.let_marked_pass_untracked();
     if (!questions.empty()) {
         try {
-            settle(rehearsal_.perform(questions, nat_, markable), questions);
+            settle(rehearsal_.perform(questions, nat_, markable_), questions);
         } catch (const failure& f) { // an interface may go in the midst of it
             spdlog::warn("a rehearsal failed, another follows: {}", f.what());
             everything_ = true; // within a second
@@ -249,7 +252,6 @@ void adviser::ask(const std::vector<question>& questions) {
     }
     if (!nat_)
         filter_.withdraw();
-    took_ += std::chrono::duration_cast<milliseconds>(clock::now() - began);
 }
 
 void adviser::rest_later() {
@@ -261,6 +263,7 @@ void adviser::rest_later() {
 }
 
 void adviser::settle(const std::vector<finding>& findings, const std::vector<question>& questions) {
+    std::vector<question> doubtful;
     const bool silence = std::any_of(findings.begin(), findings.end(),
                                      [](const finding& f) { return f.result.why == left_reason::no_answer; });
     const listener_index full(silence ? full_ones(listening_sockets(diagnosis_)) : std::vector<listening>{});
@@ -272,9 +275,20 @@ void adviser::settle(const std::vector<finding>& findings, const std::vector<que
         // A full accept queue keeps a listener silent; what was on file stays.
         if (unknown || (silent && full.any_at(f.where.local, f.where.port)))
             try_again(questions[i]);
+        else if (is_doubtful(f, questions[i]))
+            doubtful.push_back({f.where, questions[i].asking, questions[i].tries - 1});
         else
             file(f, questions[i]);
     }
+    if (!doubtful.empty())
+        settle(rehearsal_.perform(doubtful, nat_, markable_), doubtful);
+}
+
+// Silence towards one peer may be due to a connection of its own from that very port: it is asked once more from another.
+bool adviser::is_doubtful(const finding& f, const question& q) const {
+    const auto before = book_.all().find(f.where);
+    return f.result.state == service::left && f.result.why == left_reason::by_source && q.tries == question{}.tries &&
+           before != book_.all().end() && before->second.on_file.state == service::served;
 }
 
 void adviser::file(const finding& f, const question& q) {

@@ -37,11 +37,12 @@ private:
     void watch_filter();
     void filter_changed();
     void soon();
-    void every_second();
+    void every_tick();
     void ask_what_is_due();
     void next_slice();
     void ask(const std::vector<question>& questions);
     void settle(const std::vector<finding>& findings, const std::vector<question>& questions);
+    [[nodiscard]] bool is_doubtful(const finding& f, const question& q) const;
     void file(const finding& f, const question& q);
     void forget_the_gone(const listener_index& listeners, const std::vector<local_address>& addresses);
     void try_again(const question& q);
@@ -58,7 +59,7 @@ private:
     asio::posix::stream_descriptor route_readable_;
     asio::posix::stream_descriptor filter_readable_;
     asio::steady_timer soon_;
-    asio::steady_timer second_;
+    asio::steady_timer tick_;
     asio::steady_timer again_;
     asio::steady_timer rest_;
     asio::steady_timer slice_;
@@ -72,10 +73,11 @@ private:
     std::vector<question> unanswerable_; // nobody known yet to ask on behalf of
 
     bool nat_ = false;
-    int seconds_ = 0;
+    bool markable_ = false;
+    int ticks_ = 0;
     time_point filter_changed_at_;
     std::set<endpoint, endpoint_order> refused_once_; // since then
-    std::chrono::milliseconds took_{0};               // the last rehearsal, all slices
+    std::chrono::milliseconds worked_{0};             // for the last rehearsal, all slices
 };
 
 } // namespace vestibule

@@ -64,19 +64,26 @@ disguise rehearsal::next_disguise() {
     return ours_;
 }
 
-std::vector<rehearsal::part> rehearsal::cast(std::span<const question> questions, source_finder& finder) const {
-    const auto unheard = [&](const endpoint& where) {
-        return std::any_of(ears_.deaf().begin(), ears_.deaf().end(),
-                           [&](u32 deaf) { return finder.links().leads_to(where.ifindex, deaf); });
-    };
+std::vector<rehearsal::part> rehearsal::cast(std::span<const question> questions, source_finder& finder) {
     std::vector<part> out;
     for (const question& q : questions) {
         part& p = out.emplace_back(part{q.where, {}});
-        if (!unheard(q.where))
-            for (const source& from : finder.for_endpoint(q.where, q.asking ? &*q.asking : nullptr))
-                p.cues.push_back({q.where, from});
+        for (const source& from : finder.for_endpoint(q.where, q.asking ? &*q.asking : nullptr))
+            p.cues.push_back({q.where, from});
     }
     return out;
+}
+
+// False: there is nothing to ask. What could not be heard is not asked.
+bool rehearsal::attend(std::vector<part>& parts, const link_table& links) {
+    if (std::all_of(parts.begin(), parts.end(), [](const part& p) { return p.cues.empty(); }))
+        return false;
+    ears_.attend(links.bottoms());
+    for (part& p : parts)
+        for (u32 deaf : ears_.deaf())
+            if (links.leads_to(p.where.ifindex, deaf))
+                p.cues.clear();
+    return true;
 }
 
 void rehearsal::play(u32 ifindex, std::span<const rehearsal_frame> frames) {
@@ -141,15 +148,16 @@ void rehearsal::ask_the_rest(performance& p) {
 
 std::vector<finding> rehearsal::perform(std::span<const question> questions, bool nat, bool markable) {
     source_finder finder(route_);
-    ears_.attend(finder.links().bottoms());
-    const auto parts = cast(questions, finder);
+    auto parts = cast(questions, finder);
     const disguise ours = next_disguise();
     transcript said;
     performance p{{said, ours, finder.links(), nat, markable}, said, parts};
-    offer_from(p, true);
-    offer_from(p, false);
-    ask_the_rest(p);
-    destroy_half_open(diagnosis_, ours.port, static_cast<u16>(ours.port + ports_for_one - 1));
+    if (attend(parts, finder.links())) {
+        offer_from(p, true);
+        offer_from(p, false);
+        ask_the_rest(p);
+        destroy_half_open(diagnosis_, ours.port, static_cast<u16>(ours.port + ports_for_one - 1));
+    }
     std::vector<finding> out;
     for (const part& each : parts) {
         answer a{};

@@ -38,7 +38,8 @@ private:
     struct part; // one endpoint and what is asked for it
     struct performance;
 
-    std::vector<part> cast(std::span<const question> questions, source_finder& finder) const;
+    static std::vector<part> cast(std::span<const question> questions, source_finder& finder);
+    bool attend(std::vector<part>& parts, const link_table& links);
     void play(u32 ifindex, std::span<const rehearsal_frame> frames);
     template <class Write>
     void act(performance& p, Write write);

@@ -87,7 +87,12 @@ rehearsal_frame frame_with(const cue& c, tcp_part t) {
         q.put(network_v6(c, length));
     q.put(t.head);
     q.put(t.options.data(), t.options.size());
-    return q.frame();
+    rehearsal_frame f = q.frame();
+    f.peer = c.from.ip;
+    f.local = c.where.local;
+    f.peer_port = t.head.source_port;
+    f.local_port = t.head.destination_port;
+    return f;
 }
 
 wire::tcp header(const cue& c, u16 port, u32 sequence, u8 flags) {
@@ -118,9 +123,8 @@ rehearsal_frame offer_frame(const cue& c, offer_class kind, const disguise& d) {
 
 rehearsal_frame clearing_frame(const cue& c, offer_class kind, const disguise& d, bool cautious) {
     rehearsal_frame f = frame_with(c, {header(c, d.offer_port(kind), d.token + 1, wire::rst), {}});
-    f.peer = c.from.ip;
-    f.peer_port = network(d.offer_port(kind));
-    f.clears = cautious ? 1 : 0;
+    f.clears = 1;
+    f.cautious = cautious ? 1 : 0;
     return f;
 }
 

@@ -317,6 +317,29 @@ def from_everywhere(*ports: int, families: Iterable[int] = (4, 6), speak_first: 
 
 # --- The frame of the tests -------------------------------------------------------------------------------------------
 
+class Strain:
+    """For how much of the time within the block some process waited for a processor."""
+
+    def __enter__(self) -> Strain:
+        self._began, self._waited = time.monotonic(), self._total()
+        self.share = 0.0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.share = (self._total() - self._waited) / 1e6 / (time.monotonic() - self._began)
+
+    @property
+    def too_much(self) -> bool:
+        """Nothing can be expected within a second then."""
+        return self.share > 0.3
+
+    @staticmethod
+    def _total() -> int:
+        with contextlib.suppress(OSError):
+            return int(pathlib.Path("/proc/pressure/cpu").read_text().split("total=")[1].split()[0])
+        return 0
+
+
 class Rules(typing.NamedTuple):
     """How to change the server, and how to change it back."""
 
@@ -400,9 +423,12 @@ class ObservedTest(SceneTest):
         self.assertEqual(plain[0], plain[2])
         if differ:
             self.assertNotEqual(plain[0], plain[1], "the rules change nothing: what is this test about?")
-        with self.adapted(served):
-            with self.scene.growth() as grown:
+        for last in (False, False, True):
+            with Strain() as strain, self.adapted(served), self.scene.growth() as grown:
                 adapted = self.look_around(rules, questions, reaction or self.reaction)
+            if adapted == plain or last or not strain.too_much:
+                break
+            print(f"once more: the machine was busy with other things ({strain.share:.0%} of the time)", file=sys.stderr)
         for when, before, after in zip(("before", "with the rules", "after"), plain, adapted):
             self.same(before, after, when)
         return grown
