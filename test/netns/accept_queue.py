@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""An application that does not accept: as many peers connect as with the plain kernel, no peer believes that it is connected
-when it is not, and those turned away come in as soon as there is room."""
+"""An application that does not accept: as many peers connect as with the plain kernel, no peer believes that it is
+connected when it is not, and those turned away come in as soon as there is room."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What cannot be done is refused: one line on the standard error stream that says what to do, an exit status that is not zero,
-and nothing left attached, pinned or lying about."""
+"""What cannot be done is refused: one line on the standard error stream that says what to do, an exit status that is
+not zero, and nothing left attached, pinned or lying about."""
 
 from __future__ import annotations
 

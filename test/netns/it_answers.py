@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""First sentence: it answers. Every SYN gets the adaptor's SYN-ACK, and that is the one which the host's own stack would
-have sent."""
+"""First sentence: it answers. Every SYN gets the adaptor's SYN-ACK, and that is the one which the host's own stack
+would have sent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Fourth sentence: the adaptor then steps aside. Established connections are the stack's alone: they outlive the adaptor.
-And the adaptor outlives its control process, until another takes over."""
+"""Fourth sentence: the adaptor then steps aside. Established connections are the stack's alone: they outlive the
+adaptor. And the adaptor outlives its control process, until another takes over."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Keys are replaced while handshakes are in flight: none is lost. A cookie that has outlived its key is refused, and so is one
-that never was ours."""
+"""Keys are replaced while handshakes are in flight: none is lost. A cookie that has outlived its key is refused, and
+so is one that never was ours."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ManyConnections(SceneTest):
         self.assertGreaterEqual(grown["admitted"], CONNECTIONS)
         self.assertEqual(grown["cookie_invalid"] + grown["first_segments_lost"], 0)
         self.assertLessEqual(abs(client["TcpActiveOpens"] - server["TcpPassiveOpens"]), 32)  # wrk ends amid handshakes
-        # A key that is forgotten too early loses handshakes by the hundred; on a busy machine one or two are late anyway.
+        # A key forgotten too early loses handshakes by the hundred; on a busy machine one or two are late anyway.
         self.assertLess(client["TcpRetransSegs"], 10)
         self.assertLessEqual(server["TcpOutRsts"], grown["rehearsal"])  # a rehearsal's stray ACK is answered with one
 

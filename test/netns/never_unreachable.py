@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""It never makes a working server unreachable: where its replies would be lost, or where the host refuses what it hands over,
-it notices by itself, steps back, and says so."""
+"""It never makes a working server unreachable: where its replies would be lost, or where the host refuses what it
+hands over, it notices by itself, steps back, and says so."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ AFTERWARDS = 10
 
 
 class Ordinary(unittest.TestCase):
-    """The ordinary container: a veth whose other end runs no XDP program. In native mode its driver takes every reply and
-    loses it."""
+    """The ordinary container: a veth whose other end runs no XDP program. In native mode its driver takes every reply
+    and loses it."""
 
     def setUp(self) -> None:
         self.scene = self.enterContext(Scene())

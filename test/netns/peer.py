@@ -1,4 +1,4 @@
-"""Peers made by hand, frame by frame. The client's kernel does not own their addresses and so resets nothing of theirs."""
+"""Peers made by hand, frame by frame. The client's kernel does not own their addresses: it resets nothing of theirs."""
 
 from __future__ import annotations
 

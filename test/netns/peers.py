@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Peers of other makes: without timestamps, without DF, with IPv4 options or IPv6 extension headers, without an MSS. What the
-server's stack knows of each is what it knows without the adaptor."""
+"""Peers of other makes: without timestamps, without DF, with IPv4 options or IPv6 extension headers, without an MSS.
+What the server's stack knows of each is what it knows without the adaptor."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the tests of this folder share: a stage with the adaptor on it, sockets that live in its namespaces, peers made by
-hand, and the counting of what the adaptor did.
+"""What the tests of this folder share: a stage with the adaptor on it, sockets that live in its namespaces, peers
+made by hand, and the counting of what the adaptor did.
 
-A test that talks to a server through the adaptor also says how many connections the adaptor must have admitted: a test in
-which the host's own stack did all the work would prove nothing.
+A test that talks to a server through the adaptor also says how many connections the adaptor must have admitted: a
+test in which the host's own stack did all the work would prove nothing.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ BPF_CALL = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 
 
 def query_programs(ifindex: int, hook: int) -> list[int]:
-    """The programs at a TCX hook of an interface of the present namespace. (Debian 12's bpftool does not know these.)"""
+    """The programs at a TCX hook of an interface of the present namespace: Debian 12's bpftool does not know these."""
     numbers = (ctypes.c_uint32 * 16)()
     query = ctypes.create_string_buffer(struct.pack("=IIIIQI", ifindex, hook, 0, 0, ctypes.addressof(numbers), 16), 64)
     if LIBC.syscall(BPF_CALL, BPF_PROG_QUERY, query, len(query)) != 0:

@@ -115,8 +115,9 @@ class Services(SceneTest):
         self.scene.wait_until_served(port)
         for address in (self.scene.server.v4, self.scene.server.v6):
             with self.scene.growth() as grown:
-                said = self.scene.run("client", ["ssh", "-i", folder / "user", "-p", port, "-F", "none", "-o", "BatchMode=yes",
-                                                 "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                said = self.scene.run("client", ["ssh", "-i", folder / "user", "-p", port, "-F", "none",
+                                                 "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
+                                                 "-o", "UserKnownHostsFile=/dev/null",
                                                  f"root@{address}", "echo", "logged", "in"], timeout=20).stdout
             self.assertEqual(said, "logged in\n")
             self.assertEqual(grown["admitted"], 1)
@@ -220,7 +221,7 @@ class Services(SceneTest):
         listener = self.closing(self.scene.listen(
             port, 6, prepare=lambda made: made.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)))
         self.scene.wait_until_served(port)
-        with self.scene.growth() as grown, self.scene.connect(port, 4) as silent, self.scene.connect(port, 4) as talking:
+        with self.scene.growth() as grown, self.scene.connect(port) as silent, self.scene.connect(port) as talking:
             talking.sendall(b"first")
             connection = self.closing(listener.accept()[0])
             self.assertEqual(connection.getpeername()[1], talking.getsockname()[1])

@@ -1,14 +1,16 @@
 #!/usr/bin/python3
-"""Ten thousand short connections to nginx: none fails, nothing is retransmitted, none is slower than with the plain kernel.
+"""Ten thousand short connections to nginx: none fails, nothing is retransmitted, none is slower than with the plain
+kernel.
 
-wrk sends its request right after its ACK: often both are in one receive batch of the server, and the handoff meets the
-request before the stack has made the connection (the adaptor counts these: `just_admitted`).
+wrk sends its request right after its ACK: often both are in one receive batch of the server, and the handoff meets
+the request before the stack has made the connection (the adaptor counts these: `just_admitted`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import re
 import typing
 
@@ -33,8 +35,12 @@ class Outcome:
 
 
 def milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
+    if text.endswith("nan"):  # not one request in this round
+        return math.inf
+    found = re.fullmatch(r"([\d.]+)(us|ms|s)", text)
+    if not found:
+        raise AssertionError(f"wrk says {text!r} for a time")
+    return float(found[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[found[2]]
 
 
 class ShortConnections(SceneTest):
@@ -71,8 +77,8 @@ class ShortConnections(SceneTest):
         cls.scene.address("client", "lo", f"{source}/{length}")
         cls.scene.ip("client", f"-{family} route replace {server}/{length} dev eth0 src {source}")
         host = f"[{server}]" if family == 6 else server
-        said = cls.scene.run("client", ["taskset", "-c", 1, "wrk", "-t1", f"-c{PARALLEL}", "-d1s", "--timeout", "5s", "--latency", "-H",
-                                        "Connection: close", f"http://{host}:{PORT}/"]).stdout
+        said = cls.scene.run("client", ["taskset", "-c", 1, "wrk", "-t1", f"-c{PARALLEL}", "-d1s", "--timeout", "5s",
+                                        "--latency", "-H", "Connection: close", f"http://{host}:{PORT}/"]).stdout
         errors = "".join(line for line in said.splitlines() if "Socket errors" in line or "Non-2xx" in line)
         return Outcome(int(re.search(r"(\d+) requests in", said)[1]), errors,  # type: ignore[index]
                        milliseconds(re.search(r"99%\s+(\S+)", said)[1]))  # type: ignore[index]
@@ -83,14 +89,15 @@ class ShortConnections(SceneTest):
                 self.scene.protocol_growth("client") as client:
             outcome = self.wrk(family, CONNECTIONS * 5 // 4)
         print(f"IPv{family}: {outcome.requests} connections, {grown['admitted']} admitted, "
-              f"{grown['just_admitted']} requests in one batch with their ACK, {client['TcpRetransSegs']} retransmitted, "
+              f"{grown['just_admitted']} requests in one batch with their ACK, "
+              f"{client['TcpRetransSegs']} retransmitted, "
               f"p99 {outcome.p99_ms:.2f} ms (plain {self.plain[family].p99_ms:.2f} ms)")
         return outcome, grown, server, client
 
     def ten_thousand(self, family: int) -> None:
         for _ in range(ATTEMPTS):
             outcome, grown, server, client = self.attempt(family)
-            tolerable = max(LONGEST_P99_MS, 2 * self.plain[family].p99_ms)
+            tolerable = max(LONGEST_P99_MS, min(2 * self.plain[family].p99_ms, 3 * LONGEST_P99_MS))
             if client["TcpRetransSegs"] == 0 and outcome.p99_ms < tolerable:
                 break
         self.assertEqual(client["TcpRetransSegs"], 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Second sentence: the host spends nothing on a connection before its handshake completes. 100,000 SYNs that nobody
-completes: the adaptor answers them all, and the host's stack holds no more than before. The plain kernel, in the same scene,
-shows that this measurement can fail."""
+completes: the adaptor answers them all, and the host's stack holds no more than before. The plain kernel, in the same
+scene, shows that this measurement can fail."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""SYNs that come tagged (IEEE 802.1Q, QinQ) to a server without VLAN interfaces: they are read as what they are, are the
-stack's to ignore, and above all are never answered on the wrong VLAN."""
+"""SYNs that come tagged (IEEE 802.1Q, QinQ) to a server without VLAN interfaces: they are read as what they are, are
+the stack's to ignore, and above all are never answered on the wrong VLAN."""
 
 from __future__ import annotations
 
