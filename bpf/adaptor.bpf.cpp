@@ -43,7 +43,7 @@ extern "C" [[gnu::noinline]] int read_segment(xdp_md* ctx, segment* s) {
     if (s == nullptr)
         return static_cast<int>(shape::other);
     frame f = frame_of(ctx);
-    f.beyond = static_cast<u32>(bpf::frame_length(ctx) - static_cast<u64>(f.end - f.begin));
+    f.beyond = s->beyond;
     return static_cast<int>(parse(f, *s));
 }
 
@@ -120,7 +120,9 @@ BPF_INLINE bool grow(xdp_md* ctx) {
 
 // Turns the frame into the reply. A SYN may carry data in fragments of a jumbo frame: they go too.
 BPF_INLINE bool send_back(xdp_md* ctx, const segment& s, const synack& r) {
-    const int change = static_cast<int>(reply_length(s, r)) - static_cast<int>(bpf::frame_length(ctx));
+    const frame f = frame_of(ctx);
+    const int change =
+        static_cast<int>(reply_length(s, r)) - static_cast<int>(f.end - f.begin) - static_cast<int>(s.beyond);
     if (change == static_cast<int>(mss_option) ? !grow(ctx) : change != 0 && bpf::adjust_tail(ctx, change) != 0)
         return false;
     return write_synack(frame_of(ctx), s, r);
@@ -139,13 +141,24 @@ BPF_INLINE reason reason_for(shape how) {
     }
 }
 
+// Few frames have fragments, and to ask costs: only where the packet claims more than can be read here.
+BPF_INLINE shape read(xdp_md* ctx, segment& s) {
+    const auto how = static_cast<shape>(read_segment(ctx, &s));
+    if (how != shape::malformed)
+        return how;
+    const frame f = frame_of(ctx);
+    s = {};
+    s.beyond = static_cast<u32>(bpf::frame_length(ctx) - static_cast<u64>(f.end - f.begin));
+    return s.beyond == 0 ? how : static_cast<shape>(read_segment(ctx, &s));
+}
+
 BPF_INLINE outcome meet(xdp_md* ctx) {
     const key_ring* ring = bpf::key_ring();
     const settings* set = bpf::settings();
     if (ring == nullptr || set == nullptr)
         return {action::pass, reason::stopping};
     segment s{};
-    const auto how = static_cast<shape>(read_segment(ctx, &s));
+    const shape how = read(ctx, s);
     if (how != shape::tcp)
         return {how == shape::deep_headers ? action::drop : action::pass, reason_for(how)};
     if (!has(s, wire::syn))

@@ -88,6 +88,7 @@ BPF_INLINE void segment_reset(const sk_buff* skb) {
     if (a == nullptr || a->buffer != reinterpret_cast<u64>(skb))
         return;
     a->buffer = 0;
+    bpf::count(reason::handoff_refused);
     bpf::refused(a->local);
 }
 

@@ -186,6 +186,7 @@ std::vector<question> adviser::due_questions() {
                     out.emplace(where, question{where, std::nullopt});
         }
     std::vector<question> questions;
+    questions.reserve(out.size());
     for (auto& [where, q] : out)
         questions.push_back(q);
     return questions;
@@ -284,7 +285,8 @@ void adviser::settle(const std::vector<finding>& findings, const std::vector<que
         settle(rehearsal_.perform(doubtful, nat_, markable_), doubtful);
 }
 
-// Silence towards one peer may be due to a connection of its own from that very port: it is asked once more from another.
+// Silence towards one peer may be due to a connection of its own from that very port: it is asked once more from
+// another.
 bool adviser::is_doubtful(const finding& f, const question& q) const {
     const auto before = book_.all().find(f.where);
     return f.result.state == service::left && f.result.why == left_reason::by_source && q.tries == question{}.tries &&

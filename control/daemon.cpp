@@ -139,6 +139,7 @@ private:
     asio::posix::stream_descriptor events_readable_{io_};
     asio::signal_set signals_{io_, SIGINT, SIGTERM};
     asio::steady_timer second_{io_};
+    asio::steady_timer rotation_{io_};
     asio::steady_timer farewell_{io_};
     std::unique_ptr<status_server> server_;
     totals last_{};
@@ -207,12 +208,18 @@ void process::on_event(const event& e) {
     }
 }
 
+// Looked at often enough that no epoch is ever skipped.
 void process::keep_keys() {
     const u64 now = wall_clock_seconds();
-    if (keys_.epoch(now) == epoch_)
-        return;
-    epoch_ = keys_.epoch(now);
-    programs_.write(keys_.at(now));
+    if (keys_.epoch(now) != epoch_) {
+        epoch_ = keys_.epoch(now);
+        programs_.write(keys_.at(now));
+    }
+    rotation_.expires_after(milliseconds(100));
+    rotation_.async_wait([this](std::error_code error) {
+        if (!error)
+            keep_keys();
+    });
 }
 
 // The driver takes our replies and loses them (a veth whose other end takes no XDP frames): generic mode sends through the
@@ -248,7 +255,6 @@ void process::every_second() {
     second_.async_wait([this](std::error_code error) {
         if (error)
             return;
-        keep_keys();
         const totals now = counts();
         watch_losses(now);
         show_rates(now);

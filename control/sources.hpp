@@ -19,9 +19,9 @@ class source_finder {
 public:
     explicit source_finder(netlink& route);
 
-    // Sources to sample for `where`: first strangers, public addresses through the gateway; then `asking`, the peer that
-    // made us ask, when there is one, and neighbours. Only those whose answer would leave by where.ifindex. Empty: nobody
-    // is known yet.
+    // Sources to sample for `where`: first strangers, public addresses through the gateway; then `asking`, the peer
+    // that made us ask, when there is one, and neighbours. Only those whose answer would leave by where.ifindex. Empty:
+    // nobody is known yet.
     [[nodiscard]] std::vector<source> for_endpoint(const endpoint& where, const source* asking);
 
     [[nodiscard]] const link_table& links() const { return links_; }

@@ -47,11 +47,16 @@ ENGINE u16 mss_of(bool v6, u8 index) {
     return size;
 }
 
+// From the largest down: the sizes that are met most often stand there.
+ENGINE u8 index_in(const mss_table& table, u32 mss) {
+    for (u8 i = 7; i > 0; --i)
+        if (mss >= table.size[i])
+            return i;
+    return 0;
+}
+
 ENGINE u8 mss_index(bool v6, u32 mss) {
-    u8 index = 0;
-    for (u8 i = 1; i < 8; ++i)
-        index = mss >= (v6 ? mss_v6.size[i] : mss_v4.size[i]) ? i : index;
-    return index;
+    return v6 ? index_in(mss_v6, mss) : index_in(mss_v4, mss);
 }
 
 ENGINE u32 pack(const memo& m) {

@@ -40,6 +40,7 @@ struct segment {
     u16 network_at;     // offset of the IP header
     u16 payload_length; // TCP payload, bytes
     tags vlan;
+    u32 beyond; // bytes of the frame that lie elsewhere (frame::beyond)
     u8 flags;
     u8 options_length;
     u8 ecn;        // the two ECN bits of the IP header (RFC 3168 section 5)
