@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What the host's sockets, routes, links, sysctls and packet filter make of a SYN-ACK shows in the adaptor's, byte for byte,
-within a second of the change; for sysctls, which announce nothing, a little later."""
+"""What the host's sockets, routes, links, sysctls and packet filter make of a SYN-ACK shows in the adaptor's, byte for
+byte, within a second of the change; for sysctls, which announce nothing, a little later."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from observing import RST, SYN, ObservedTest, Seen  # noqa: E402
 from scene import Scene, main  # noqa: E402
 
 PORT = 9001
-PEERS = {4: "203.0.113.9", 6: "2001:db8:77::9"}  # the client's kernel does not own these, and so says nothing of its own
+PEERS = {4: "203.0.113.9", 6: "2001:db8:77::9"}  # not the client's own: its kernel says nothing for them
 NEAR_PEERS = {4: "10.77.0.99", 6: "fd77::99"}  # on the link itself
 
 MSS, SMALL_MSS, SACK = b"\2\4\5\xb4", b"\2\4\2\x18", b"\4\2"
@@ -183,7 +183,8 @@ class Network(AnswersTest):
 
     def test_links_and_routes(self) -> None:
         near, far = "-4 route change 10.77.0.0/24 dev eth0 src 10.77.0.2", "-4 route change default via 10.77.0.1"
-        near6, far6 = "-6 route replace fd77::/64 dev eth0 metric 256", "-6 route replace default via fd77::1 metric 1024"
+        near6 = "-6 route replace fd77::/64 dev eth0 metric 256"
+        far6 = "-6 route replace default via fd77::1 metric 1024"
         every = (near, far, near6, far6)
         self.compare_answers([
             Change("MTU", self.ip("link set eth0 mtu 1380"), self.ip("link set eth0 mtu 1500")),
@@ -191,7 +192,8 @@ class Network(AnswersTest):
             Change("window", self.ip(*(f"{route} window 20000" for route in every)), self.ip(*every)),
             Change("initrwnd", self.ip(*(f"{route} initrwnd 5" for route in every)), self.ip(*every)),
             # Near and far peers are then answered differently: that is the stack's to do.
-            Change("advmss far away", self.ip(f"{far} advmss 1234", f"{far6} advmss 1234"), self.ip(far, far6), served=False),
+            Change("advmss far away", self.ip(f"{far} advmss 1234", f"{far6} advmss 1234"), self.ip(far, far6),
+                   served=False),
         ])
 
     def test_packet_filter(self) -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Listeners that come, go, are full, stand at one address only, or are very many: a peer sees what it sees without us, and
-a rehearsal takes nothing from it."""
+"""Listeners that come, go, are full, stand at one address only, or are very many: a peer sees what it sees without us,
+and a rehearsal takes nothing from it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from observing import INSIDE, OUTSIDE, ObservedTest, Question, Rules, accepted, from_everywhere, until  # noqa: E402
-from scene import main  # noqa: E402
+from observing import INSIDE, OUTSIDE, ObservedTest, Question, Rules, accepted, from_everywhere  # noqa: E402
+from scene import main, until  # noqa: E402
 
 PORT, NARROW, LOCAL, BOUND = 9001, 9002, 9003, 9004
 SO_BINDTODEVICE = 25
@@ -55,8 +55,8 @@ class Listeners(ObservedTest):
         """An address that is not the host's any more is not the adaptor's either."""
         for address in ("10.77.0.9", "fd77::9"):
             self.scene.ip("client", f"neigh replace {address} lladdr {self.scene.server.link} dev eth0 nud permanent")
-        questions = [Question(PORT, source, target) for source, target in
-                     ((INSIDE[4], "10.77.0.9"), (OUTSIDE[4], "10.77.0.9"), (INSIDE[6], "fd77::9"), (OUTSIDE[6], "fd77::9"))]
+        questions = [Question(PORT, where[family], target)
+                     for family, target in ((4, "10.77.0.9"), (6, "fd77::9")) for where in (INSIDE, OUTSIDE)]
 
         def change(verb: str) -> None:
             self.scene.ip("server", f"address {verb} 10.77.0.9/24 dev eth0")
@@ -121,7 +121,7 @@ class Many(ObservedTest):
 
     def time_until(self, number: int, timeout: float) -> float:
         began = time.monotonic()
-        self.assertTrue(until(lambda: self.served() == number, timeout, 0.05), f"{self.served()} of {number} are served")
+        self.assertTrue(until(lambda: self.served() == number, timeout, 0.05), f"not {number}: {self.served()}")
         return time.monotonic() - began
 
     def test_200_at_once(self) -> None:
@@ -150,7 +150,8 @@ class Many(ObservedTest):
             self.assertEqual(grown["admitted"], len(questions))
 
     def oldest(self) -> int:
-        return max(e["answer_age_seconds"] for e in self.scene.status("server")["endpoints"])  # type: ignore[union-attr]
+        endpoints = self.scene.status("server")["endpoints"]
+        return max(e["answer_age_seconds"] for e in endpoints)  # type: ignore[union-attr]
 
 
 class Flooded(ObservedTest):

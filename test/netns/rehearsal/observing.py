@@ -1,7 +1,7 @@
 """What peers see of the server, to be compared with and without the adaptor; and a watch on every frame that leaves it.
 
-A peer's sight of a port is all it can tell: which packets came, in their order, with all that they say (but numbers that no
-two have in common), and what the server said once connected.
+A peer's sight of a port is all it can tell: which packets came, in their order, with all that they say (but numbers
+that no two have in common), and what the server said once connected.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import typing
 from collections.abc import Callable, Iterable, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from scene import IP_BIND_ADDRESS_NO_PORT, Scene, SceneTest, StageError, until  # noqa: E402
+from scene import IP_BIND_ADDRESS_NO_PORT, Scene, SceneTest  # noqa: E402
 
 ALL_PROTOCOLS = 3  # ETH_P_ALL
 OUTGOING = 4  # PACKET_OUTGOING
@@ -375,13 +375,14 @@ class ObservedTest(SceneTest):
             watch.close()
         lost = sum(watch.lost for watch in cls.watches.values())
         if leaks or lost:
-            raise AssertionError(f"{len(leaks)} frames of rehearsals left the machine, e.g. {leaks[:4]}; {lost} frames missed")
+            raise AssertionError(f"{len(leaks)} frames of rehearsals left the machine, e.g. {leaks[:4]}; {lost} missed")
 
     @classmethod
     def leaks(cls) -> list[str]:
         """Frames that nobody asked for: of a rehearsal by their ports, or to addresses that are nobody's here."""
         own = [ipaddress.ip_network(net) for net in
-               ("10.77.0.0/24", "10.88.0.0/16", "198.51.100.0/24", "fd77::/64", "fd88::/16", "2001:db8:5::/64", "fe80::/10",
+               ("10.77.0.0/24", "10.88.0.0/16", "198.51.100.0/24", "fd77::/64", "fd88::/16", "2001:db8:5::/64",
+                "fe80::/10",
                 "ff00::/8", "224.0.0.0/4", "::/128", *cls.further_networks())]
         out = []
         for where, watch in cls.watches.items():
@@ -418,7 +419,7 @@ class ObservedTest(SceneTest):
 
     def compare(self, rules: Rules, questions: Sequence[Question], differ: bool = True,
                 served: Sequence[int] = (), reaction: float | None = None) -> dict[str, int]:
-        """The heart of these tests: peers see the same with and without the adaptor, before, with and after the rules."""
+        """The heart of it: peers see the same with and without the adaptor, before, with and after the rules."""
         plain = self.look_around(rules, questions, 0.05)
         self.assertEqual(plain[0], plain[2])
         if differ:
@@ -428,7 +429,7 @@ class ObservedTest(SceneTest):
                 adapted = self.look_around(rules, questions, reaction or self.reaction)
             if adapted == plain or last or not strain.too_much:
                 break
-            print(f"once more: the machine was busy with other things ({strain.share:.0%} of the time)", file=sys.stderr)
+            print(f"once more: the machine was busy with other things, {strain.share:.0%}", file=sys.stderr)
         for when, before, after in zip(("before", "with the rules", "after"), plain, adapted):
             self.same(before, after, when)
         return grown
@@ -460,6 +461,3 @@ class ObservedTest(SceneTest):
             shutil.rmtree(pins)
         self.scene.run("server", ["nft", "delete table inet vestibule_default"], check=False)
 
-
-__all__ = ["FIRST_REHEARSAL_PORT", "INSIDE", "OUTSIDE", "ObservedTest", "Question", "Rules", "Seen", "Servers", "StageError", "Watch", "accepted",
-           "from_everywhere", "look", "read", "until"]

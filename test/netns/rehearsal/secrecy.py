@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Nobody outside notices a rehearsal, and nothing of it stays behind. (That none of its frames leaves the machine is seen to
-in every test of this folder: ObservedTest.leaks.)"""
+"""Nobody outside notices a rehearsal, and nothing of it stays behind. (That none of its frames leaves the machine is
+seen to in every test of this folder: ObservedTest.leaks.)"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from observing import FIRST_REHEARSAL_PORT, ObservedTest, Question, Rules, from_everywhere, until  # noqa: E402
-from scene import Acceptor, main  # noqa: E402
+from observing import FIRST_REHEARSAL_PORT, ObservedTest, Question, Rules, from_everywhere  # noqa: E402
+from scene import Acceptor, main, until  # noqa: E402
 
 OPEN, SHUT, REJECTING, REDIRECTED, BEHIND = 9001, 9002, 9003, 9004, 9011
 
@@ -130,7 +130,8 @@ class Strangers(ObservedTest):
         first = len(self.watch.frames)
         with self.adapted():
             time.sleep(0.5)
-            self.assertEqual([s for s in self.watch.seen_since(first) if s.target == "10.77.0.1"], [], "it looks for peers")
+            looked_for = [s for s in self.watch.seen_since(first) if s.target == "10.77.0.1"]
+            self.assertEqual(looked_for, [])
             self.assertIsNone(self.scene.endpoint(OPEN, 4))
             usual = self.look(from_everywhere(OPEN))
             self.scene.wait_until_served(OPEN, timeout=1)

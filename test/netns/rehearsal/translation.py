@@ -74,7 +74,7 @@ class Nftables(TranslationTest):
         self.compare_all(Rules(reload, flush))
 
     def test_dies_here(self) -> None:
-        """The frames of a rehearsal that DNAT leads to a container never get there, nor does their ICMP error get out."""
+        """The frames of a rehearsal that DNAT leads to a container never get there, nor do their ICMP errors leave."""
         self.nft(self.RULES)
         self.addCleanup(self.nft, "flush ruleset")
         before = len(self.watches["box"].frames)
