@@ -100,10 +100,12 @@ std::string render(const json& status) {
 
 status_server::status_server(asio::io_context& io, std::filesystem::path at, std::function<json()> describe)
     : path_(std::move(at)), acceptor_(io), describe_(std::move(describe)) {
-    std::filesystem::remove(path_);
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
     acceptor_.open();
     acceptor_.bind(asio::local::stream_protocol::endpoint(path_.string()));
-    chmod(path_.c_str(), 0600);
+    if (chmod(path_.c_str(), 0600) != 0)
+        fail("cannot keep {} to root alone: {}", path_.string(), std::strerror(errno));
     acceptor_.listen();
     accept();
 }
@@ -130,7 +132,7 @@ json ask_status(const instance& which) {
     asio::io_context io;
     asio::local::stream_protocol::socket socket(io);
     std::error_code error;
-    socket.connect(asio::local::stream_protocol::endpoint(which.socket().string()), error);
+    error = socket.connect(asio::local::stream_protocol::endpoint(which.socket().string()), error);
     if (error == asio::error::access_denied)
         fail("status is for root: run it with sudo");
     if (error)
