@@ -1,4 +1,6 @@
 // The vestibule command: a thin face over control/.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -21,7 +23,8 @@ int quiet(libbpf_print_level, const char*, va_list) {
 
 void prepare_log(bool verbose) {
     spdlog::set_default_logger(spdlog::stderr_color_mt("vestibule"));
-    spdlog::set_pattern("%^%l%$: %v");
+    const bool live = isatty(STDOUT_FILENO) != 0 && isatty(STDERR_FILENO) != 0; // then a line of rates may stand there
+    spdlog::set_pattern(live ? "\r\033[K%^%l%$: %v" : "%^%l%$: %v");
     if (!verbose)
         libbpf_set_print(quiet);
 }

@@ -277,11 +277,11 @@ void process::show_rates(const totals& now) {
 // Stop answering, let the handshakes under way finish, then go.
 void process::stop() {
     sd_notify(0, "STOPPING=1");
-    if (isatty(STDOUT_FILENO) != 0)
-        fmt::print("\n");
     settings_.answering = 0;
     programs_.write(settings_);
     show_rates(counts());
+    if (isatty(STDOUT_FILENO) != 0)
+        fmt::print("\n");
     adviser_.stop();
     second_.cancel();
     wait_for_outstanding(last_answered_ms_ == 0 ? 0 : last_answered_ms_ + longest_farewell_ms);
