@@ -160,7 +160,7 @@ struct ON_THE_WIRE ports {
 
 // A first fragment too short for a TCP header (RFC 1858 section 3) keeps its flags for the next one, where nobody would
 // look: it is taken for the SYN that it may be.
-ENGINE shape stub(const frame& f, const cursor& c, segment& s) {
+ENGINE shape cut_short(const frame& f, const cursor& c, segment& s) {
     const auto* p = reinterpret_cast<const ports*>(f.begin + c.at);
     if (!fits(p, sizeof(*p), f.end))
         return shape::malformed;
@@ -174,7 +174,7 @@ ENGINE shape tcp(const frame& f, const cursor& c, segment& s, u32 left) {
     if (c.at + left > length_of(f)) // the packet claims more than has come
         return shape::malformed;
     if (s.fragmented && left >= sizeof(ports) && left < sizeof(wire::tcp))
-        return stub(f, c, s);
+        return cut_short(f, c, s);
     const auto* t = reinterpret_cast<const wire::tcp*>(f.begin + c.at);
     if (!fits(t, sizeof(*t), f.end) || left < sizeof(wire::tcp))
         return shape::malformed;
