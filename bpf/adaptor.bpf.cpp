@@ -1,5 +1,6 @@
 // The adaptor: an XDP program that meets every frame before the host's stack does and answers the SYNs that the host
 // would answer. Frame and moment go to the engine, its outcome becomes an XDP action; nothing else happens here.
+#include "bpf/frames.hpp"
 #include "bpf/maps.hpp"
 #include "bpf/sockets.hpp"
 #include "engine/attempt.hpp"
@@ -29,20 +30,11 @@ bpf::map<BPF_MAP_TYPE_LRU_HASH, endpoint, asking, 4096> asked SEC(".maps");
 bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, budget, 1> asking_budget SEC(".maps");
 }
 
-namespace {
-
-BPF_INLINE frame frame_of(xdp_md* ctx) {
-    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)),
-            reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
-}
-
-} // namespace
-
 // Functions of their own, so that the verifier walks headers and options once and not once for every way on from there.
 extern "C" [[gnu::noinline]] int read_segment(xdp_md* ctx, segment* s) {
     if (s == nullptr)
         return static_cast<int>(shape::other);
-    frame f = frame_of(ctx);
+    frame f = bpf::frame_of(ctx);
     f.beyond = s->beyond;
     return static_cast<int>(parse(f, *s));
 }
@@ -50,7 +42,7 @@ extern "C" [[gnu::noinline]] int read_segment(xdp_md* ctx, segment* s) {
 extern "C" [[gnu::noinline]] int read_offer(xdp_md* ctx, const segment* s, offer* o) {
     if (s == nullptr || o == nullptr)
         return 0;
-    *o = read_options(frame_of(ctx), *s);
+    *o = read_options(bpf::frame_of(ctx), *s);
     return 1;
 }
 
@@ -109,7 +101,7 @@ BPF_INLINE bool grow(xdp_md* ctx) {
     constexpr u32 longest_link = sizeof(wire::ethernet) + 2 * sizeof(wire::vlan);
     if (bpf::adjust_head(ctx, -static_cast<int>(mss_option)) != 0)
         return false;
-    const frame f = frame_of(ctx);
+    const frame f = bpf::frame_of(ctx);
     if (!fits(f.begin, mss_option + longest_link, f.end))
         return false;
     u8 link[longest_link];
@@ -120,25 +112,12 @@ BPF_INLINE bool grow(xdp_md* ctx) {
 
 // Turns the frame into the reply. A SYN may carry data in fragments of a jumbo frame: they go too.
 BPF_INLINE bool send_back(xdp_md* ctx, const segment& s, const synack& r) {
-    const frame f = frame_of(ctx);
+    const frame f = bpf::frame_of(ctx);
     const int change =
         static_cast<int>(reply_length(s, r)) - static_cast<int>(f.end - f.begin) - static_cast<int>(s.beyond);
     if (change == static_cast<int>(mss_option) ? !grow(ctx) : change != 0 && bpf::adjust_tail(ctx, change) != 0)
         return false;
-    return write_synack(frame_of(ctx), s, r);
-}
-
-BPF_INLINE reason reason_for(shape how) {
-    switch (how) {
-    case shape::malformed:
-        return reason::syn_malformed;
-    case shape::deep_headers:
-        return reason::too_many_headers;
-    case shape::deep_tags:
-        return reason::too_many_tags;
-    default:
-        return reason::not_tcp;
-    }
+    return write_synack(bpf::frame_of(ctx), s, r);
 }
 
 // Few frames have fragments, and to ask costs: only where the packet claims more than can be read here.
@@ -146,7 +125,7 @@ BPF_INLINE shape read(xdp_md* ctx, segment& s) {
     const auto how = static_cast<shape>(read_segment(ctx, &s));
     if (how != shape::malformed)
         return how;
-    const frame f = frame_of(ctx);
+    const frame f = bpf::frame_of(ctx);
     s = {};
     s.beyond = static_cast<u32>(bpf::frame_length(ctx) - static_cast<u64>(f.end - f.begin));
     return s.beyond == 0 ? how : static_cast<shape>(read_segment(ctx, &s));
@@ -160,13 +139,13 @@ BPF_INLINE outcome meet(xdp_md* ctx) {
     segment s{};
     const shape how = read(ctx, s);
     if (how != shape::tcp)
-        return {how == shape::deep_headers ? action::drop : action::pass, reason_for(how)};
+        return judge_unread(how);
     if (!has(s, wire::syn))
         return {action::pass, reason::not_an_attempt};
     const circumstances c{*ring, bpf::now_ms(), ctx->ingress_ifindex, set->rehearsal_token, set->answering != 0};
     offer offered{};
     read_offer(ctx, &s, &offered);
-    const frame f = frame_of(ctx);
+    const frame f = bpf::frame_of(ctx);
     port p{ctx};
     synack r{};
     const outcome o = judge_attempt(f, s, offered, c, p, r);

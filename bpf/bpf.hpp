@@ -33,11 +33,6 @@ struct ring {
 };
 
 // Helpers, by their numbers in the kernel's interface (enum bpf_func_id).
-template <class Function>
-BPF_INLINE constexpr Function helper(unsigned long number) {
-    return reinterpret_cast<Function>(number);
-}
-
 BPF_INLINE void* lookup(void* m, const void* key) {
     return reinterpret_cast<void* (*)(void*, const void*)>(BPF_FUNC_map_lookup_elem)(m, key);
 }
@@ -59,12 +54,6 @@ BPF_INLINE void read_kernel(Value& to, const void* from) {
 
 BPF_INLINE u64 ktime_ns() {
     return reinterpret_cast<u64 (*)()>(BPF_FUNC_ktime_get_ns)();
-}
-BPF_INLINE u32 cpu() {
-    return reinterpret_cast<u32 (*)()>(BPF_FUNC_get_smp_processor_id)();
-}
-BPF_INLINE u32 random_u32() {
-    return reinterpret_cast<u32 (*)()>(BPF_FUNC_get_prandom_u32)();
 }
 
 template <u32 Bytes>

@@ -10,6 +10,7 @@
 // turn comes, the stack's own look-up finds the connection. The memory must be exact. A hash in place of the 4-tuple would,
 // now and then, take a stranger's completing ACK for a follower, and the stack would reset it.
 #include "bpf/admissions.hpp"
+#include "bpf/frames.hpp"
 #include "bpf/maps.hpp"
 #include "bpf/sockets.hpp"
 #include "bpf/vitals.hpp"
@@ -22,11 +23,6 @@ using namespace vestibule;
 
 constexpr int next = -1; // TCX_NEXT: to the next program, then to the stack
 constexpr int shot = 2;  // TC_ACT_SHOT
-
-BPF_INLINE frame frame_of(__sk_buff* ctx) {
-    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)),
-            reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
-}
 
 // After a generic XDP program the kernel may show this hook the packet without its link header: when it copies the buffer
 // to make room (skb_pp_cow_data) it forgets mac_len. A link header says the packet's type where it ends; and 0x45, the
@@ -45,7 +41,7 @@ BPF_INLINE bool starts_at_network(const frame& f, be16 type) {
 extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
     if (s == nullptr)
         return static_cast<int>(shape::other);
-    frame f = frame_of(ctx);
+    frame f = bpf::frame_of(ctx);
     f.beyond = ctx->len - static_cast<u32>(f.end - f.begin);
     const auto type = static_cast<be16>(ctx->protocol);
     const bool bare = starts_at_network(f, type);
@@ -55,7 +51,7 @@ extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
 extern "C" [[gnu::noinline]] int read_offer(__sk_buff* ctx, const segment* s, offer* o) {
     if (s == nullptr || o == nullptr)
         return 0;
-    *o = read_options(frame_of(ctx), *s);
+    *o = read_options(bpf::frame_of(ctx), *s);
     return 1;
 }
 

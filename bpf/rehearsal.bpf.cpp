@@ -2,6 +2,7 @@
 // and stray ACKs into the stack as if they had arrived on an interface (live frames of BPF_PROG_TEST_RUN); `overhear`, at
 // TC egress for as long as that lasts, keeps the stack's answers from leaving and tells the control process of them.
 #include "abi/rehearsal.hpp"
+#include "bpf/frames.hpp"
 #include "bpf/maps.hpp"
 #include "bpf/sockets.hpp"
 #include "engine/parse.hpp"
@@ -20,11 +21,6 @@ using namespace vestibule;
 
 constexpr int next = -1; // TCX_NEXT
 constexpr int shot = 2;  // TC_ACT_SHOT
-
-BPF_INLINE frame frame_of(__sk_buff* ctx) {
-    return {reinterpret_cast<u8*>(static_cast<long>(ctx->data)),
-            reinterpret_cast<u8*>(static_cast<long>(ctx->data_end))};
-}
 
 BPF_INLINE bool answers_attempt(const segment& s, u32 token) {
     return has(s, wire::ack) && has_any(s, wire::syn | wire::rst) && s.acknowledgment == token + 1;
@@ -124,7 +120,7 @@ BPF_INLINE void report(__sk_buff* ctx) {
 extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
     if (s == nullptr)
         return static_cast<int>(shape::other);
-    frame f = frame_of(ctx);
+    frame f = bpf::frame_of(ctx);
     f.beyond = ctx->len - static_cast<u32>(f.end - f.begin);
     return static_cast<int>(parse(f, *s));
 }
@@ -140,7 +136,7 @@ extern "C" SEC("tc") int overhear(__sk_buff* ctx) {
     if (read_segment(ctx, &s) == static_cast<int>(shape::tcp))
         ours = answers_attempt(s, token) || answers_stray(s, token);
     else
-        ours = rejects(frame_of(ctx), token);
+        ours = rejects(bpf::frame_of(ctx), token);
     if (!ours)
         return next;
     if (has(s, wire::syn | wire::ack))

@@ -5,6 +5,7 @@
 #include "engine/cookie.hpp"
 #include "engine/host.hpp"
 #include "engine/outcome.hpp"
+#include "engine/parse.hpp"
 #include "engine/synack.hpp"
 
 namespace vestibule {
@@ -120,6 +121,20 @@ ENGINE outcome judge_answer(const frame& f, const segment& s, const offer& o, co
 }
 
 } // namespace attempts
+
+// What becomes of a frame that holds no segment to judge; `how` is not shape::tcp. What the stack can judge, it gets.
+ENGINE outcome judge_unread(shape how) {
+    switch (how) {
+    case shape::malformed:
+        return attempts::passed(reason::syn_malformed);
+    case shape::deep_headers:
+        return attempts::dropped(reason::too_many_headers);
+    case shape::deep_tags:
+        return attempts::passed(reason::too_many_tags);
+    default:
+        return attempts::passed(reason::not_tcp);
+    }
+}
 
 // What becomes of the segment `s` in `f`, with options `o`, at the adaptor. With action::reply, `r` is the SYN-ACK to send. With
 // reason::no_answer_on_file the host has a listener, and the port should ask for a rehearsal.

@@ -298,5 +298,15 @@ TEST(attempt, only_a_reply_changes_the_frame) {
         EXPECT_EQ(world{}.attempt(d).reply, frame_of(d));
 }
 
+// --- Frames without a segment to judge ---
+
+TEST(attempt_unread, only_headers_without_end_are_dropped_everything_else_is_the_stacks) {
+    const auto is = [](const outcome& o, action act, reason why) { return o.act == act && o.why == why; };
+    EXPECT_TRUE(is(judge_unread(shape::other), action::pass, reason::not_tcp));
+    EXPECT_TRUE(is(judge_unread(shape::malformed), action::pass, reason::syn_malformed));
+    EXPECT_TRUE(is(judge_unread(shape::deep_tags), action::pass, reason::too_many_tags));
+    EXPECT_TRUE(is(judge_unread(shape::deep_headers), action::drop, reason::too_many_headers));
+}
+
 } // namespace
 } // namespace vestibule::test

@@ -101,26 +101,13 @@ struct completed {
     established record{};
 };
 
-inline reason reason_for(shape how) {
-    switch (how) {
-    case shape::malformed:
-        return reason::syn_malformed;
-    case shape::deep_headers:
-        return reason::too_many_headers;
-    case shape::deep_tags:
-        return reason::too_many_tags;
-    default:
-        return reason::not_tcp;
-    }
-}
-
 // What the adaptor does with a frame.
 inline attempted attempt(const bytes& arriving, const imagined_host& h, const circumstances& c) {
     attempted a;
     a.reply = arriving;
     const read_frame r = read(arriving);
     if (r.how != shape::tcp) {
-        a.result = {r.how == shape::deep_headers ? action::drop : action::pass, reason_for(r.how)};
+        a.result = judge_unread(r.how);
         return a;
     }
     a.result = judge_attempt(span_of(a.reply), r.s, r.o, c, h, a.answer);
