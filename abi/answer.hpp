@@ -28,11 +28,12 @@ enum : u8 {
 
 // The part of an answer that depends on what the peer offers.
 struct promise {
-    u16 window; // host order, as in the header of the SYN-ACK: never scaled (RFC 7323 section 2.2)
-    u16 mss;    // host order
-    u8 shift;   // the host's window scale, 0..14
-    u8 allows;  // allows_*
-    u16 zero;
+    u16 window;      // host order, as in the header of the SYN-ACK: never scaled (RFC 7323 section 2.2)
+    u16 mss;         // host order
+    u8 shift;        // the host's window scale, 0..14
+    u8 allows;       // allows_*
+    u8 former_shift; // promised before; while answer::former_until_ms is not reached a cookie may still carry it
+    u8 zero;
 };
 static_assert(sizeof(promise) == 8);
 
@@ -52,6 +53,7 @@ struct answer {
     promise with_timestamps;
     promise without_timestamps;
     u8 link_address[6]; // frames for other stations are not ours to answer
+    u8 way_back[6];     // the station that strangers' segments are sent to; zeros: each peer's way is looked up
     u8 hop_limit;       // TTL of the SYN-ACK
     u8 traffic_class;   // TOS of the SYN-ACK, ECN bits clear
     service state;
@@ -60,11 +62,12 @@ struct answer {
     u8 dont_fragment;
     u8 flow_label;             // non-zero: the host labels its IPv6 flows
     u8 classic_ecn_for_accecn; // non-zero: an AccECN offer gets the answer that RFC 3168 has (RFC 9768 section 3.1.2)
-    u8 former_shift;           // shift promised before this answer; equal to the present one when unchanged
-    u8 zero;
-    u64 former_until_ms; // until then (adaptor clock) a cookie may still carry former_shift's promise
+    u8 reflects_dscp;          // non-zero: the SYN-ACK carries the DSCP of its SYN
+    u8 ecn_despite_ect;        // non-zero: ECN is agreed to though the SYN is marked ECN-capable
+    u8 zero[2];
+    u64 former_until_ms; // until then (adaptor clock) the former promises hold beside the present ones
     u64 rehearsed_ms;    // adaptor clock
 };
-static_assert(sizeof(answer) == 48);
+static_assert(sizeof(answer) == 56);
 
 } // namespace vestibule

@@ -21,4 +21,8 @@ struct key_ring {
 };
 static_assert(sizeof(key_ring) == 56);
 
+// A new cookie key this often, unless told otherwise. A cookie made in an epoch's last moment lives for one epoch more,
+// and so for as long as the kernel would keep the connection half open (63 s).
+constexpr u64 usual_key_epoch_seconds = 64;
+
 } // namespace vestibule

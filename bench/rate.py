@@ -17,22 +17,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import datetime
 import json
 import os
 import pathlib
-import platform
-import re
 import statistics
 import sys
 import typing
 from collections.abc import Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+from _result import machine, record  # noqa: E402
 from stage import Stage, StageError  # noqa: E402
 
 PORT = 80
-RESULTS = pathlib.Path(__file__).resolve().parent / "results"
 GOALS = {"bare": 0.65, "kernel": 7.0}  # Vestibule's ratio to them, at least
 
 
@@ -189,25 +186,6 @@ def remarks(found: dict[str, list[Burst]]) -> Iterator[str]:
             yield f"{KINDS[name].title} kept up with the generator: it could have answered more."
 
 
-def machine() -> Iterator[str]:
-    model = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    yield f"date:    {datetime.date.today().isoformat()}"
-    yield f"kernel:  {platform.release()} {platform.machine()}"
-    yield f"CPU:     {model[1] if model else 'unknown'}, {os.cpu_count()} of them"
-    yield f"load:    {os.getloadavg()[0]:.1f} at the end, this benchmark itself included"
-
-
-def record(lines: Sequence[str], family: int) -> pathlib.Path:
-    """Into bench/results, as whoever owns the tree."""
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"rate-v{family}-{datetime.date.today().isoformat()}.txt"
-    file.write_text("\n".join(lines) + "\n")
-    owner = RESULTS.parent.stat()
-    for path in (RESULTS, file):
-        os.chown(path, owner.st_uid, owner.st_gid)
-    return file
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="SYNs answered per second by one CPU.")
     parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
@@ -233,7 +211,7 @@ def main() -> None:
         wish.json.write_text(json.dumps({name: [dataclasses.asdict(burst) for burst in bursts]
                                          for name, bursts in found.items()}, indent=1) + "\n")
     if wish.record:
-        print(f"recorded in {record(result, wish.family)}")
+        print(f"recorded in {record(result, f'rate-v{wish.family}')}")
 
 
 if __name__ == "__main__":

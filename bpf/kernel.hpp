@@ -53,6 +53,7 @@ struct tcp_sock {
     bool is_mptcp;
     tcp_md5sig_info* md5sig_info;
     tcp_ao_info* ao_info;
+    unsigned char save_syn : 2;
 };
 
 struct net_device {
@@ -96,6 +97,13 @@ namespace bpf {
 // Reads a field of a kernel structure through a pointer that the verifier knows.
 #define KERNEL_FIELD(pointer, field) (*__builtin_preserve_access_index(&(pointer)->field))
 #define KERNEL_HAS(pointer, field) __builtin_preserve_field_info((pointer)->field, 2 /* exists */)
+
+// The same for a bit field that lies in one byte.
+#define KERNEL_BITS(pointer, field)                                                                                    \
+    (static_cast<u64>(*(reinterpret_cast<const u8*>(pointer) +                                                         \
+                        __builtin_preserve_field_info((pointer)->field, 0 /* byte offset */)))                         \
+         << __builtin_preserve_field_info((pointer)->field, 4 /* left shift */) >>                                     \
+     __builtin_preserve_field_info((pointer)->field, 5 /* right shift */))
 
 BPF_INLINE tcp_sock* to_tcp(bpf_sock* sk) {
     return reinterpret_cast<tcp_sock* (*)(void*)>(BPF_FUNC_skc_to_tcp_sock)(sk);

@@ -44,6 +44,7 @@ BPF_INLINE listener describe(tcp_sock* tcp) {
     l.fast_open = KERNEL_FIELD(connection, icsk_accept_queue.fastopenq.max_qlen) > 0;
     l.demands_keys = demands_keys(tcp);
     l.waits_for_data = KERNEL_FIELD(connection, icsk_accept_queue.rskq_defer_accept) != 0;
+    l.keeps_syns = KERNEL_HAS(tcp, save_syn) && KERNEL_BITS(tcp, save_syn) != 0;
     l.most_mss = KERNEL_FIELD(tcp, rx_opt.user_mss);
     return l;
 }

@@ -49,6 +49,7 @@ BPF_INLINE void refused(const endpoint& where) {
         return;
     a->why = vestibule::left_reason::handoff_refused;
     a->state = vestibule::service::left;
+    raise_edition();
     v->refusals = 0;
     event e{vestibule::event_kind::handoff_refused, {}, 0, where, {}};
     emit(events, &e, sizeof(e));

@@ -15,8 +15,6 @@ namespace vestibule {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
-using clock = std::chrono::steady_clock;
 
 // Changes come in bursts: ask once, when they are through. Where they never end, asking takes a fifth of the time.
 constexpr milliseconds least_settling{30};
@@ -24,9 +22,11 @@ constexpr milliseconds most_settling{300};
 constexpr int rest_to_work = 4;
 
 constexpr milliseconds neighbour_wait{100};
+constexpr int tries_when_outdated = 5; // one each neighbour_wait
+constexpr u64 filter_settles_ms = 2000;
 constexpr milliseconds afterglow{100}; // the stack may speak late, where receiving is spread over CPUs
-constexpr milliseconds tick{500};      // what announces nothing is looked at so often
-constexpr int period_ticks = 60;
+constexpr milliseconds tick{250};      // what announces nothing is looked at so often
+constexpr int period_ticks = 120;
 constexpr std::size_t most_at_once = 1024; // some 200 ms
 constexpr std::size_t most_wanted = 64;    // at a time; more come again
 
@@ -38,8 +38,9 @@ bool reached_by(const std::vector<local_address>& addresses, const address& a) {
 
 adviser::adviser(asio::io_context& io, const programs& loaded, const settings& set, const std::string& instance_name)
     : rehearsal_(loaded, route_, set.rehearsal_token), filter_("vestibule_" + instance_name, set.untracked_mark),
-      book_(loaded.adaptor.map("answers")), route_readable_(io), filter_readable_(io), soon_(io), tick_(io), again_(io),
-      rest_(io), slice_(io) {}
+      book_(loaded.adaptor.map("answers"), loaded.adaptor.map("editions")), ways_(route_, loaded.adaptor.map("ways")),
+      route_readable_(io), filter_readable_(io), neighbours_readable_(io), acquaintance_(io), soon_(io), tick_(io),
+      again_(io), rest_(io), slice_(io) {}
 
 void adviser::start(std::vector<u32> interfaces) {
     interfaces_ = std::move(interfaces);
@@ -54,13 +55,17 @@ void adviser::start(std::vector<u32> interfaces) {
     route_readable_.assign(dup(changes_.route_descriptor()));
     filter_readable_.assign(dup(changes_.filter_descriptor()));
     watch_routes();
+    neighbours_readable_.assign(dup(changes_.neighbour_descriptor()));
     watch_filter();
+    watch_neighbours();
     every_tick();
 }
 
 void adviser::stop() {
     route_readable_.close();
     filter_readable_.close();
+    neighbours_readable_.close();
+    acquaintance_.cancel();
     soon_.cancel();
     tick_.cancel();
     again_.cancel();
@@ -83,16 +88,39 @@ void adviser::watch_filter() {
     filter_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
         if (error)
             return;
-        if (changes_.drain_filter())
+        if (changes_.drain_filter()) {
+            changes_.poll_quiet(); // tells the same
             filter_changed();
+        }
         watch_filter();
     });
+}
+
+// Neighbours are met and forgotten all the time: what they tell of the ways is published, and only the gateways' own are
+// reason to ask anew.
+void adviser::watch_neighbours() {
+    neighbours_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
+        if (error)
+            return;
+        acquaintance_.expires_after(least_settling);
+        acquaintance_.async_wait([this](std::error_code gone) {
+            if (gone)
+                return;
+            neighbours_changed();
+            watch_neighbours();
+        });
+    });
+}
+
+void adviser::neighbours_changed() {
+    if (changes_.drain_neighbours() && ways_.renew_neighbours())
+        everything_ = true, soon();
 }
 
 // With the first NAT rule, every connection handed over in the tracked form is reset: that form must go at once, before
 // anything is asked. A handoff that was refused may be taken now.
 void adviser::filter_changed() {
-    filter_changed_at_ = clock::now();
+    filter_changed_ms_ = adaptor_clock_ms();
     refused_once_.clear();
     book_.forgive();
     if (!due_ && filter_.has_nat() && !std::exchange(nat_, true) && filter_.let_marked_pass_untracked())
@@ -149,7 +177,7 @@ void adviser::rehearsal_wanted(const event& e) {
 void adviser::handoff_refused(const endpoint& where) {
     if (changes_.poll_quiet() || filter_.has_nat() != nat_)
         filter_changed();
-    if (clock::now() - filter_changed_at_ < seconds(2) && refused_once_.insert(where).second) {
+    if (adaptor_clock_ms() - filter_changed_ms_ < filter_settles_ms && refused_once_.insert(where).second) {
         everything_ = true;
         soon();
         return;
@@ -209,6 +237,7 @@ void adviser::forget_the_gone(const listener_index& listeners, const std::vector
 
 void adviser::ask_what_is_due() {
     if (everything_) {
+        ways_.renew(interfaces_);
         ticks_ = 0;
         unanswerable_.clear();
         pending_.clear();
@@ -245,9 +274,12 @@ void adviser::ask(const std::vector<question>& questions) {
     if (!questions.empty()) {
         try {
             settle(rehearsal_.perform(questions, nat_, markable_), questions);
+            failed_ = false;
         } catch (const failure& f) { // an interface may go in the midst of it
             spdlog::warn("a rehearsal failed, another follows: {}", f.what());
-            everything_ = true; // within a second
+            everything_ = true;
+            if (!std::exchange(failed_, true))
+                soon(); // else with the next tick
         }
         rest_later();
     }
@@ -275,7 +307,7 @@ void adviser::settle(const std::vector<finding>& findings, const std::vector<que
         const bool silent = left && f.result.why == left_reason::no_answer;
         // A full accept queue keeps a listener silent; what was on file stays.
         if (unknown || (silent && full.any_at(f.where.local, f.where.port)))
-            try_again(questions[i]);
+            try_again(f, questions[i]);
         else if (is_doubtful(f, questions[i]))
             doubtful.push_back({f.where, questions[i].asking, questions[i].tries - 1});
         else
@@ -283,6 +315,11 @@ void adviser::settle(const std::vector<finding>& findings, const std::vector<que
     }
     if (!doubtful.empty())
         settle(rehearsal_.perform(doubtful, nat_, markable_), doubtful);
+}
+
+bool adviser::is_outdated(const endpoint& where) const {
+    const auto at = book_.all().find(where);
+    return at != book_.all().end() && at->second.on_file.rehearsed_ms < filter_changed_ms_;
 }
 
 // Silence towards one peer may be due to a connection of its own from that very port: it is asked once more from
@@ -294,7 +331,10 @@ bool adviser::is_doubtful(const finding& f, const question& q) const {
 }
 
 void adviser::file(const finding& f, const question& q) {
-    if (book_.given_up(f.where) || !book_.file(f, q.asking, adaptor_clock_ms()))
+    finding filed = f;
+    if (!ways_.alike_for_strangers(f.where.local))
+        std::memset(filed.result.way_back, 0, sizeof(filed.result.way_back));
+    if (book_.given_up(f.where) || !book_.file(filed, q.asking, adaptor_clock_ms()))
         return;
     if (f.result.state == service::served)
         spdlog::info("{}: served", text(f.where));
@@ -302,7 +342,10 @@ void adviser::file(const finding& f, const question& q) {
         spdlog::info("{}: left to the stack: {}", text(f.where), text(f.result.why));
 }
 
-void adviser::try_again(const question& q) {
+// What is on file stays meanwhile; but what dates from before the packet filter changed, not for long.
+void adviser::try_again(const finding& f, const question& q) {
+    if (is_outdated(f.where) && q.tries + tries_when_outdated <= question{}.tries)
+        file(f, q);
     if (q.tries == 0)
         return;
     unanswerable_.push_back({q.where, q.asking, q.tries - 1});

@@ -12,6 +12,7 @@
 #include "control/changes.hpp"
 #include "control/listeners.hpp"
 #include "control/packet_filter.hpp"
+#include "control/ways.hpp"
 
 namespace vestibule {
 
@@ -31,10 +32,10 @@ public:
     [[nodiscard]] const answer_book& book() const { return book_; }
 
 private:
-    using time_point = std::chrono::steady_clock::time_point;
-
     void watch_routes();
     void watch_filter();
+    void watch_neighbours();
+    void neighbours_changed();
     void filter_changed();
     void soon();
     void every_tick();
@@ -42,10 +43,11 @@ private:
     void next_slice();
     void ask(const std::vector<question>& questions);
     void settle(const std::vector<finding>& findings, const std::vector<question>& questions);
+    [[nodiscard]] bool is_outdated(const endpoint& where) const;
     [[nodiscard]] bool is_doubtful(const finding& f, const question& q) const;
     void file(const finding& f, const question& q);
     void forget_the_gone(const listener_index& listeners, const std::vector<local_address>& addresses);
-    void try_again(const question& q);
+    void try_again(const finding& f, const question& q);
     void rest_later();
     [[nodiscard]] std::vector<question> due_questions();
 
@@ -55,9 +57,12 @@ private:
     packet_filter filter_;
     answer_book book_;
     changes changes_;
+    ways ways_;
     std::vector<u32> interfaces_;
     asio::posix::stream_descriptor route_readable_;
     asio::posix::stream_descriptor filter_readable_;
+    asio::posix::stream_descriptor neighbours_readable_;
+    asio::steady_timer acquaintance_;
     asio::steady_timer soon_;
     asio::steady_timer tick_;
     asio::steady_timer again_;
@@ -74,8 +79,9 @@ private:
 
     bool nat_ = false;
     bool markable_ = false;
+    bool failed_ = false; // the last rehearsal
     int ticks_ = 0;
-    time_point filter_changed_at_;
+    u64 filter_changed_ms_ = 0;                       // adaptor clock
     std::set<endpoint, endpoint_order> refused_once_; // since then
     std::chrono::milliseconds worked_{0};             // for the last rehearsal, all slices
 };

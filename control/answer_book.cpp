@@ -2,7 +2,8 @@
 
 #include <array>
 
-#include "engine/completion.hpp"
+#include "control/bpf_object.hpp"
+#include "control/succession.hpp"
 
 namespace vestibule {
 
@@ -21,8 +22,18 @@ const char* text(left_reason why) {
     return texts.at(static_cast<std::size_t>(why));
 }
 
-void answer_book::write(const endpoint& where, const answer& a) const {
-    put(map_, where, a);
+answer_book::answer_book(int answers, int editions) : answers_(answers), editions_(editions) {
+    for_each<endpoint, answer>(answers_, [&](const endpoint& where, const answer& a) { entries_[where].on_file = a; });
+}
+
+void answer_book::write(const endpoint& where, const answer& a) {
+    put(answers_, where, a);
+    publish();
+}
+
+// What the datapath remembers of earlier answers no longer holds.
+void answer_book::publish() {
+    put(editions_, u32{0}, ++changes_);
 }
 
 bool answer_book::file(const finding& f, const std::optional<source>& asking, u64 now_ms) {
@@ -30,15 +41,8 @@ bool answer_book::file(const finding& f, const std::optional<source>& asking, u6
         return false; // what is not on file is the stack's
     entry& e = entries_[f.where];
     const answer before = e.on_file;
-    e.on_file = f.result;
+    e.on_file = succeed(f.result, before, now_ms);
     e.on_file.rehearsed_ms = now_ms;
-    e.on_file.former_shift = before.former_shift;
-    e.on_file.former_until_ms = before.former_until_ms;
-    const u8 shift = before.with_timestamps.shift;
-    if (before.state == service::served && shift != f.result.with_timestamps.shift) {
-        e.on_file.former_shift = shift; // handshakes under way were promised this
-        e.on_file.former_until_ms = now_ms + completions::longest_handshake_ms;
-    }
     if (asking)
         e.asking = asking;
     write(f.where, e.on_file);
@@ -47,7 +51,8 @@ bool answer_book::file(const finding& f, const std::optional<source>& asking, u6
 
 void answer_book::forget(const endpoint& where) {
     entries_.erase(where);
-    bpf_map_delete_elem(map_, &where);
+    bpf_map_delete_elem(answers_, &where);
+    publish();
 }
 
 void answer_book::give_up(const endpoint& where) {

@@ -21,7 +21,9 @@ struct entry {
 
 class answer_book {
 public:
-    explicit answer_book(int map) : map_(map) {}
+    // Maps of the datapath (bpf/maps.hpp): the answers, and the editions that the datapath knows them by.
+    // Answers that stand there already are an earlier run's: on file, until the next rehearsal says otherwise.
+    answer_book(int answers, int editions);
 
     // Files a finding. Tells whether the endpoint's service changed, for the log.
     bool file(const finding& f, const std::optional<source>& asking, u64 now_ms);
@@ -37,9 +39,12 @@ public:
     [[nodiscard]] std::vector<question> every_question() const;
 
 private:
-    void write(const endpoint& where, const answer& a) const;
+    void write(const endpoint& where, const answer& a);
+    void publish();
 
-    int map_;
+    int answers_;
+    int editions_;
+    u64 changes_ = 0;
     std::map<endpoint, entry, endpoint_order> entries_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "abi/event.hpp"
+#include "control/predecessor.hpp"
 
 namespace vestibule {
 
@@ -32,11 +33,8 @@ std::string program_name(u32 id) {
 
 // A link left pinned by an earlier run, if it belongs to that interface; it gets the new program.
 descriptor take_over(const std::filesystem::path& pin, int program, u32 ifindex, bool& generic) {
-    descriptor link(bpf_obj_get(pin.c_str()));
-    bpf_link_info info{};
-    u32 size = sizeof(info);
-    if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size) != 0 || info.xdp.ifindex != ifindex ||
-        bpf_link_update(link.get(), program, nullptr) != 0) {
+    descriptor link = pinned_link(pin, ifindex);
+    if (!link || bpf_link_update(link.get(), program, nullptr) != 0) {
         std::filesystem::remove(pin);
         return {};
     }
@@ -88,7 +86,7 @@ void attachment::drop_adaptor() {
 }
 
 std::filesystem::path attachment::pin_path(const char* role) const {
-    return pins_ / fmt::format("{}-{}", role, ifindex_);
+    return pin_of(pins_, role, ifindex_);
 }
 
 bool attachment::try_adaptor(xdp_mode mode) {

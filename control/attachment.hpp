@@ -33,7 +33,6 @@ public:
     [[nodiscard]] xdp_mode mode() const { return mode_; }
 
 private:
-    // Names without dots, which the BPF file system refuses and interfaces may have.
     [[nodiscard]] std::filesystem::path pin_path(const char* role) const;
     bool try_adaptor(xdp_mode mode);
     void attach_adaptor(xdp_wish wish, bool native_sends);

@@ -53,6 +53,16 @@ void put(int map, const Key& key, const Value& value) {
         fail("cannot write to a BPF map: {}", std::strerror(errno));
 }
 
+// visit(key, value) for every entry of a hash; for none, where there is no map.
+template <class Key, class Value, class Visit>
+void for_each(int map, Visit visit) {
+    Key key{};
+    Value value{};
+    for (const Key* before = nullptr; bpf_map_get_next_key(map, before, &key) == 0; before = &key)
+        if (bpf_map_lookup_elem(map, &key, &value) == 0)
+            visit(key, value);
+}
+
 // Runs the XDP program `count` times, each time on a live frame of these bytes that arrives on `ifindex`; the stack has
 // done with each before the next comes. 0, or -1 with errno.
 int inject_frames(int program, u32 ifindex, const void* bytes, std::size_t size, std::size_t count);

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <string>
 
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 
@@ -19,6 +20,7 @@ constexpr std::array<unsigned, 7> route_groups = {RTNLGRP_LINK,       RTNLGRP_IP
                                                   RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,
                                                   RTNLGRP_IPV6_RULE};
 constexpr std::array<unsigned, 1> filter_groups = {NFNLGRP_NFTABLES};
+constexpr std::array<unsigned, 1> neighbour_groups = {RTNLGRP_NEIGH};
 
 // sysctls that a SYN-ACK, or the fate of a completing segment, depends on.
 constexpr std::array quiet_files = {
@@ -45,11 +47,24 @@ std::string contents(const std::string& file) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
+// Of the nftables ruleset, as the kernel counts it; empty where there is none.
+std::string generation(netlink& filter) {
+    std::string found;
+    request r((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN, 0);
+    r.extra<nfgenmsg>().version = NFNETLINK_V0;
+    filter.ask(r.header(), [&](const nlmsghdr& m) {
+        if (const nlattr* id = attribute<nfgenmsg>(m, NFTA_GEN_ID))
+            found = std::to_string(mnl_attr_get_u32(id));
+    });
+    return found;
+}
+
 } // namespace
 
 changes::changes()
     : route_(NETLINK_ROUTE, route_groups), filter_(NETLINK_NETFILTER, filter_groups),
-      files_(quiet_files.begin(), quiet_files.end()), quiet_(fingerprint()) {}
+      neighbours_(NETLINK_ROUTE, neighbour_groups), files_(quiet_files.begin(), quiet_files.end()),
+      quiet_(fingerprint()) {}
 
 void changes::heed(const std::string& interface) {
     files_.push_back("/proc/sys/net/ipv4/conf/" + interface + "/rp_filter");
@@ -57,8 +72,8 @@ void changes::heed(const std::string& interface) {
     quiet_ = fingerprint();
 }
 
-std::size_t changes::fingerprint() const {
-    std::string all = legacy_rules();
+std::size_t changes::fingerprint() {
+    std::string all = legacy_rules() + generation(filter_asked_) + '\n';
     for (const std::string& file : files_)
         all += contents(file) + '\n';
     return std::hash<std::string>{}(all);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include <asio.hpp>
 #include <fmt/core.h>
@@ -18,9 +19,11 @@
 #include "control/clock.hpp"
 #include "control/instance.hpp"
 #include "control/keyring.hpp"
+#include "control/predecessor.hpp"
 #include "control/preflight.hpp"
 #include "control/status.hpp"
 #include "control/veth.hpp"
+#include "control/witness.hpp"
 
 namespace vestibule {
 
@@ -71,18 +74,19 @@ private:
     descriptor lock_;
 };
 
-settings first_settings(const instance& self) {
-    return {1, randombytes_random() | 1U, randombytes_random() | 1U, self.network_inode};
+// The mark stays what it was: the rule that looks for it may still stand in the packet filter.
+settings first_settings(const instance& self, const predecessor& before) {
+    settings first{1, randombytes_random() | 1U, randombytes_random() | 1U, self.network_inode};
+    if (const auto its = before.its_settings())
+        first.untracked_mark = its->untracked_mark;
+    return first;
 }
 
-std::vector<descriptor> trace(const programs& loaded) {
-    std::vector<descriptor> out;
-    for (const char* name : {"socket_state_changed", "reset_sent", "bulk_sent", "driver_failed"}) {
-        out.emplace_back(bpf_raw_tracepoint_open(nullptr, loaded.witness.program(name)));
-        if (!out.back())
-            fail("cannot attach the tracepoint program {}: {}", name, std::strerror(errno));
-    }
-    return out;
+// The answers of an earlier run that is still at work stand in them before anybody reads them.
+programs load(const predecessor& before) {
+    programs loaded;
+    before.hand_on_answers(loaded.adaptor.map("answers"));
+    return loaded;
 }
 
 std::vector<attachment> attach(const programs& loaded, const run_options& options, const instance& self) {
@@ -128,11 +132,12 @@ private:
     run_options options_;
     instance self_;
     residence residence_;
+    std::optional<predecessor> before_; // until this one has taken its place
     programs programs_;
     settings settings_;
     keyring keys_;
     u64 epoch_ = 0;
-    std::vector<descriptor> traces_;
+    witness witness_;
     std::vector<attachment> attachments_;
     adviser adviser_;
     std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_{nullptr, ring_buffer__free};
@@ -153,14 +158,19 @@ int take_event(void* to, void* data, size_t size) {
 }
 
 process::process(const run_options& options)
-    : options_(options), self_(instance_here(options.instance)), residence_(self_), settings_(first_settings(self_)),
-      keys_(load_or_make_secret(self_.directory() / "secret"), options.key_rotation_seconds),
+    : options_(options), self_(instance_here(options.instance)), residence_(self_),
+      before_(std::in_place, self_.pins(), options.interfaces), programs_(load(*before_)),
+      settings_(first_settings(self_, *before_)),
+      keys_(load_or_make_secret(self_.directory() / "secret"), options.key_rotation_seconds), witness_(programs_),
       adviser_(io_, programs_, settings_, options.instance) {
     programs_.write(settings_);
+    if (const auto its = before_->its_keys())
+        keys_.inherit(*its, wall_clock_seconds());
     keep_keys();
-    traces_ = trace(programs_);
     attachments_ = attach(programs_, options, self_);
+    witness_.stay(self_.pins());
     residence_.settle();
+    before_.reset();
 }
 
 void process::listen_to_events() {
@@ -309,6 +319,7 @@ void run(const run_options& options) {
     require_privilege();
     require_kernel();
     require_syncookies();
+    require_listing();
     require_pin_room();
     close_to_onlookers();
     std::signal(SIGPIPE, SIG_IGN); // nobody may be reading our lines any more: no reason to stop serving

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "abi/keys.hpp"
 #include "control/attachment.hpp"
 
 namespace vestibule {
@@ -12,7 +13,7 @@ struct run_options {
     std::vector<std::string> interfaces;
     xdp_wish xdp = xdp_wish::automatic;
     std::string instance = "default";
-    u64 key_rotation_seconds = 32;
+    u64 key_rotation_seconds = usual_key_epoch_seconds;
 };
 
 // Returns when SIGINT or SIGTERM came and everything is detached. Throws failure, with nothing left attached.

@@ -45,7 +45,7 @@ void eavesdropper::stand_at(u32 ifindex) {
 }
 
 void eavesdropper::attend(const std::vector<u32>& interfaces) {
-    if (interfaces == interfaces_)
+    if (interfaces == interfaces_ && deaf_.empty())
         return;
     rest();
     interfaces_ = interfaces;

@@ -42,6 +42,14 @@ keyring::keyring(const master_secret& secret, u64 epoch_seconds) : secret_(secre
 
 keyring::~keyring() {
     sodium_munlock(secret_.data(), secret_.size()); // wipes it too
+    sodium_memzero(&inherited_, sizeof(inherited_));
+}
+
+void keyring::inherit(const key_ring& former, u64 wall_seconds) {
+    const u64 next = epoch(wall_seconds) + 1;
+    inherited_slot_ = former.current & 1;
+    inherited_ = former.cookie[inherited_slot_];
+    inherited_until_ = (next & 1) == inherited_slot_ ? next : next + 1;
 }
 
 key_ring keyring::at(u64 wall_seconds) const {
@@ -50,6 +58,8 @@ key_ring keyring::at(u64 wall_seconds) const {
     ring.current = static_cast<u32>(now & 1);
     ring.cookie[now & 1] = derive(now, "cookie__");
     ring.cookie[(now + 1) & 1] = derive(now - 1, "cookie__");
+    if (now < inherited_until_)
+        ring.cookie[inherited_slot_] = inherited_;
     ring.clock = derive(0, "clock___");
     return ring;
 }

@@ -24,6 +24,10 @@ public:
     keyring(const keyring&) = delete;
     keyring& operator=(const keyring&) = delete;
 
+    // An earlier run made cookies with those keys until now, maybe for long after its own end: its last key keeps its
+    // slot until that is wanted for a new one.
+    void inherit(const key_ring& former, u64 wall_seconds);
+
     // The keys in force at that wall-clock second: those of its epoch and of the one before.
     [[nodiscard]] key_ring at(u64 wall_seconds) const;
     [[nodiscard]] u64 epoch(u64 wall_seconds) const { return wall_seconds / epoch_seconds_; }
@@ -34,6 +38,9 @@ private:
 
     master_secret secret_;
     u64 epoch_seconds_;
+    secret_key inherited_{};
+    u32 inherited_slot_ = 0;
+    u64 inherited_until_ = 0; // the epoch that has another key in that slot
 };
 
 } // namespace vestibule

@@ -69,16 +69,22 @@ const link* link_table::by_name(const std::string& name) const {
     return it == links_.end() ? nullptr : &*it;
 }
 
-bool link_table::leads_to(u32 upper, u32 lower) const {
+std::optional<tags> link_table::tags_between(u32 upper, u32 lower) const {
     constexpr int deepest = 4;
+    const link* below = by_index(lower);
+    tags found{};
     for (int i = 0; i < deepest && upper != 0; ++i) {
-        const link* above = by_index(lower);
-        if (upper == lower || (above != nullptr && above->master == upper))
-            return true;
+        if (upper == lower || (below != nullptr && below->master == upper))
+            return found;
         const link* at = by_index(upper);
         upper = at != nullptr && at->lower != upper ? at->lower : 0;
+        if (at == nullptr || at->kind != "vlan")
+            continue;
+        if (found.inner != 0)
+            return std::nullopt;
+        found = {at->vlan, found.outer};
     }
-    return false;
+    return std::nullopt;
 }
 
 std::vector<u32> link_table::bottoms() const {

@@ -8,6 +8,7 @@
 
 #include "abi/answer.hpp"
 #include "control/netlink.hpp"
+#include "engine/segment.hpp"
 
 namespace vestibule {
 
@@ -33,9 +34,12 @@ public:
     [[nodiscard]] const link* by_index(u32 index) const;
     [[nodiscard]] const link* by_name(const std::string& name) const;
     // Whether frames sent on `upper` leave through `lower` (the same interface, a vlan on it, the bridge it is a port of).
-    [[nodiscard]] bool leads_to(u32 upper, u32 lower) const;
+    [[nodiscard]] bool leads_to(u32 upper, u32 lower) const { return tags_between(upper, lower).has_value(); }
+    // The VLAN identifiers that these frames carry then; empty: they do not, or have more than two.
+    [[nodiscard]] std::optional<tags> tags_between(u32 upper, u32 lower) const;
     // Where frames really leave: up, not loopback, nothing below them.
     [[nodiscard]] std::vector<u32> bottoms() const;
+    [[nodiscard]] const std::vector<link>& all() const { return links_; }
     [[nodiscard]] bool has_vlan_on(u32 index) const;
 
 private:

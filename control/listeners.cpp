@@ -31,16 +31,21 @@ listening read_socket(const nlmsghdr& message) {
     return l;
 }
 
-void dump(netlink& diagnosis, u8 family, std::vector<listening>& out) {
+bool dump(netlink& diagnosis, u8 family, std::vector<listening>& out) {
     request r(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
     auto& head = r.extra<inet_diag_req_v2>();
     head.sdiag_family = family;
     head.sdiag_protocol = IPPROTO_TCP;
     head.idiag_states = 1U << TCP_LISTEN;
-    diagnosis.ask(r.header(), [&](const nlmsghdr& m) { out.push_back(read_socket(m)); });
+    return diagnosis.ask(r.header(), [&](const nlmsghdr& m) { out.push_back(read_socket(m)); });
 }
 
 } // namespace
+
+bool sockets_can_be_listed(netlink& diagnosis) {
+    std::vector<listening> unused;
+    return dump(diagnosis, AF_INET, unused);
+}
 
 std::vector<listening> listening_sockets(netlink& diagnosis) {
     std::vector<listening> out;

@@ -17,6 +17,9 @@ struct listening {
     bool queue_full;
 };
 
+// False where the kernel has no sock_diag for TCP: its modules are not there, or may not be loaded.
+bool sockets_can_be_listed(netlink& diagnosis);
+
 std::vector<listening> listening_sockets(netlink& diagnosis);
 
 // Whether the socket would be found for that local address.

@@ -6,6 +6,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#include "control/routes.hpp"
 #include "control/text.hpp"
 
 namespace vestibule {
@@ -87,13 +88,7 @@ std::optional<way_back> route_to(netlink& route, const address& source, const ad
         const nlattr* oif = attribute<rtmsg>(m, RTA_OIF);
         if (found->rtm_type != RTN_UNICAST || oif == nullptr)
             return;
-        out = way_back{mnl_attr_get_u32(oif), source};
-        if (const nlattr* gateway = attribute<rtmsg>(m, RTA_GATEWAY))
-            out->next_hop = address_from(found->rtm_family, mnl_attr_get_payload(gateway));
-        if (const nlattr* via = attribute<rtmsg>(m, RTA_VIA)) { // IPv4 route by an IPv6 gateway
-            const auto* v = static_cast<const rtvia*>(mnl_attr_get_payload(via));
-            out->next_hop = address_from(v->rtvia_family, v->rtvia_addr);
-        }
+        out = way_back{mnl_attr_get_u32(oif), gateway_of(m).value_or(source)};
     });
     return out;
 }

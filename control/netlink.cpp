@@ -9,9 +9,9 @@ namespace vestibule {
 
 namespace {
 
-int forward(const nlmsghdr* message, void* each) {
-    (*static_cast<const message_handler*>(each))(*message);
-    return MNL_CB_OK;
+// Of the message that ends an answer; 0: the kernel has none.
+int objection_in(const nlmsghdr& last) {
+    return mnl_nlmsg_get_payload_len(&last) < sizeof(int) ? 0 : -*static_cast<const int*>(mnl_nlmsg_get_payload(&last));
 }
 
 } // namespace
@@ -35,18 +35,37 @@ bool netlink::ask(nlmsghdr& request, const message_handler& each) {
     request.nlmsg_seq = ++sequence_;
     if (mnl_socket_sendto(socket_, &request, request.nlmsg_len) < 0)
         return false;
+    const bool many = (request.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
     std::vector<char> buffer(65536);
-    for (;;) {
+    std::optional<int> objection;
+    while (!objection) {
         const ssize_t size = mnl_socket_recvfrom(socket_, buffer.data(), buffer.size());
+        if (size < 0 && errno == EINTR)
+            continue;
         if (size < 0)
             return false;
-        auto* context = const_cast<message_handler*>(&each);
-        const int more = mnl_cb_run(buffer.data(), static_cast<size_t>(size), sequence_, mnl_socket_get_portid(socket_),
-                                    forward, context);
-        const bool dump = (request.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-        if (more <= MNL_CB_STOP || !dump)
-            return more >= MNL_CB_STOP;
+        objection = read({buffer.data(), static_cast<std::size_t>(size)}, many, each);
     }
+    errno = *objection;
+    return errno == 0;
+}
+
+// What an earlier question left behind is passed over: one that was given up in the midst must not shift all answers after
+// it. A table that changed while it was read (NLM_F_DUMP_INTR) is read to its end: the change is announced, and then
+// everything is read again.
+std::optional<int> netlink::read(std::span<const char> part, bool many, const message_handler& each) const {
+    auto left = static_cast<int>(part.size());
+    for (const auto* m = reinterpret_cast<const nlmsghdr*>(part.data()); mnl_nlmsg_ok(m, left);
+         m = mnl_nlmsg_next(m, &left)) {
+        if (m->nlmsg_seq != sequence_)
+            continue;
+        if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR)
+            return objection_in(*m);
+        each(*m);
+        if (!many)
+            return 0;
+    }
+    return std::nullopt;
 }
 
 bool netlink::drain() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,9 @@ public:
     bool drain();
 
 private:
+    // One datagram of an answer. What ended it: 0, or the kernel's objection (errno); nothing: there is more to come.
+    [[nodiscard]] std::optional<int> read(std::span<const char> part, bool many, const message_handler& each) const;
+
     mnl_socket* socket_;
     unsigned sequence_ = 0;
 };

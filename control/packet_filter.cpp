@@ -50,7 +50,7 @@ bool packet_filter::has_nat() {
 }
 
 bool packet_filter::let_marked_pass_untracked() {
-    if (placed_)
+    if (placed_ && ours_)
         return true;
     constexpr auto rule = R"(
         add table inet {0}
@@ -62,7 +62,7 @@ bool packet_filter::let_marked_pass_untracked() {
             }}
         }}
     )";
-    placed_ = run(fmt::format(rule, table_, mark_));
+    placed_ = ours_ = run(fmt::format(rule, table_, mark_));
     return placed_;
 }
 

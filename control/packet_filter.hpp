@@ -35,6 +35,7 @@ private:
     std::string table_;
     u32 mark_;
     bool placed_ = false;
+    bool ours_ = false; // with our mark: one that stood there before us may look for another
 };
 
 } // namespace vestibule

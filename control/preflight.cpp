@@ -25,6 +25,7 @@
 
 #include "control/descriptor.hpp"
 #include "control/failure.hpp"
+#include "control/listeners.hpp"
 
 namespace vestibule {
 
@@ -80,6 +81,12 @@ void require_syncookies() {
         fail(
             "net.ipv4.tcp_syncookies is 0, and the kernel then refuses handed-over connections: set it to 1 (sysctl -w "
             "net.ipv4.tcp_syncookies=1)");
+}
+
+void require_listing() {
+    netlink diagnosis(NETLINK_SOCK_DIAG);
+    if (!sockets_can_be_listed(diagnosis))
+        fail("this kernel does not tell which sockets listen (sock_diag): load its modules (modprobe tcp_diag)");
 }
 
 void require_pin_room() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <map>
 
 #include "control/half_open.hpp"
@@ -44,6 +45,26 @@ void ask_further(scene& s, const evidence& e, const std::vector<cue>& cues) {
         if (e.nat)
             s.ask(stray_ack_frame(c, true, e.ours));
     }
+}
+
+// By which station strangers are answered; none, where that depends on the stranger.
+void keep_way_back(answer& a, const std::vector<cue>& cues) {
+    const cue* first = nullptr;
+    for (const cue& c : cues) {
+        if (!c.from.stranger)
+            continue;
+        if (first != nullptr && first->from.link != c.from.link)
+            return;
+        first = &c;
+    }
+    if (first != nullptr)
+        std::memcpy(a.way_back, first->from.link.data(), sizeof(a.way_back));
+}
+
+bool ecn_is_handed_over() {
+    std::ifstream setting("/proc/sys/net/ipv4/tcp_ecn");
+    int value = 0;
+    return setting >> value && value != 0;
 }
 
 } // namespace
@@ -151,7 +172,7 @@ std::vector<finding> rehearsal::perform(std::span<const question> questions, boo
     auto parts = cast(questions, finder);
     const disguise ours = next_disguise();
     transcript said;
-    performance p{{said, ours, finder.links(), nat, markable}, said, parts};
+    performance p{{said, ours, finder.links(), nat, markable, ecn_is_handed_over()}, said, parts};
     if (attend(parts, finder.links())) {
         offer_from(p, true);
         offer_from(p, false);
@@ -162,7 +183,10 @@ std::vector<finding> rehearsal::perform(std::span<const question> questions, boo
     for (const part& each : parts) {
         answer a{};
         a.why = left_reason::no_source;
-        out.push_back({each.where, each.cues.empty() ? a : judge(p.known, each.cues)});
+        if (!each.cues.empty())
+            a = judge(p.known, each.cues);
+        keep_way_back(a, each.cues);
+        out.push_back({each.where, a});
     }
     return out;
 }

@@ -31,6 +31,7 @@ private:
 struct tcp_part {
     wire::tcp head;
     std::vector<u8> options;
+    u8 traffic_class = 0; // of the packet around it
 };
 
 void put_link(quill& q, const cue& c, be16 type) {
@@ -48,9 +49,10 @@ void put_link(quill& q, const cue& c, be16 type) {
 // peers (IP_MINTTL) stays silent, as it would to far ones.
 constexpr u8 one_hop = 1;
 
-wire::ipv4 network_v4(const cue& c, std::size_t tcp_length) {
+wire::ipv4 network_v4(const cue& c, u8 traffic_class, std::size_t tcp_length) {
     wire::ipv4 ip{};
     ip.version_length = 0x45;
+    ip.traffic_class = traffic_class;
     ip.total_length = network(static_cast<u16>(sizeof(ip) + tcp_length));
     ip.fragment = network(wire::dont_fragment);
     ip.hop_limit = one_hop;
@@ -61,8 +63,12 @@ wire::ipv4 network_v4(const cue& c, std::size_t tcp_length) {
     return ip;
 }
 
-wire::ipv6 network_v6(const cue& c, std::size_t tcp_length) {
-    return {network(6U << 28), network(static_cast<u16>(tcp_length)), wire::protocol_tcp, one_hop, c.from.ip,
+wire::ipv6 network_v6(const cue& c, u8 traffic_class, std::size_t tcp_length) {
+    return {network(6U << 28 | static_cast<u32>(traffic_class) << 20),
+            network(static_cast<u16>(tcp_length)),
+            wire::protocol_tcp,
+            one_hop,
+            c.from.ip,
             c.where.local};
 }
 
@@ -82,9 +88,9 @@ rehearsal_frame frame_with(const cue& c, tcp_part t) {
     quill q;
     put_link(q, c, is_v4(c.where.local) ? wire::type_ipv4 : wire::type_ipv6);
     if (is_v4(c.where.local))
-        q.put(network_v4(c, length));
+        q.put(network_v4(c, t.traffic_class, length));
     else
-        q.put(network_v6(c, length));
+        q.put(network_v6(c, t.traffic_class, length));
     q.put(t.head);
     q.put(t.options.data(), t.options.size());
     rehearsal_frame f = q.frame();
@@ -116,8 +122,12 @@ std::vector<u8> options_of(const cue& c, offer_class kind) {
 
 rehearsal_frame offer_frame(const cue& c, offer_class kind, const disguise& d) {
     tcp_part t{header(c, d.offer_port(kind), d.token, wire::syn | wire::ece | wire::cwr), options_of(c, kind)};
-    if (kind == offer_class::accecn)
+    if (kind == offer_class::no_timestamps)
+        t.traffic_class = ecn_capable;
+    if (kind == offer_class::accecn) {
         t.head.offset_reserved = wire::accurate_ecn;
+        t.traffic_class = marked_class;
+    }
     return frame_with(c, std::move(t));
 }
 

@@ -12,6 +12,14 @@ namespace vestibule {
 enum class offer_class : u8 { everything, no_timestamps, accecn };
 constexpr u8 offer_classes = 3;
 
+// The AccECN offer comes with this traffic class, all others with none: a host may reflect it. It has asked routers for low
+// delay since RFC 791, so no packet filter minds it.
+constexpr u8 marked_class = 0x10;
+
+// The offer without timestamps is marked ECN-capable, as DCTCP marks its own (RFC 8257): ECN is then agreed to only where the
+// congestion control needs it.
+constexpr u8 ecn_capable = 0x02;
+
 // Our frames come from these ports; they say what was asked when the answer is overheard. Above those that Linux peers
 // use, and others for each rehearsal: connection tracking remembers the last one for some seconds.
 constexpr u16 first_port = 61000;

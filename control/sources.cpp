@@ -4,6 +4,7 @@
 #include <array>
 #include <random>
 
+#include "control/routes.hpp"
 #include "control/text.hpp"
 
 namespace vestibule {
@@ -33,10 +34,6 @@ std::vector<address> public_addresses() {
     return {v4(0x08080404U),   random_v4(random),
             random_v4(random), {{network(0x2a000000U), network(0x12340000U), be32{}, network(1U)}},
             random_v6(random), random_v6(random)};
-}
-
-bool link_scope(const address& a) {
-    return !is_v4(a) && (host(a.word[0]) >> 22) == (0xfe800000U >> 22);
 }
 
 } // namespace
@@ -72,7 +69,7 @@ std::optional<way_back> source_finder::way(const address& ip, const address& loc
 std::vector<address> source_finder::neighbours_of(const endpoint& where) const {
     std::vector<address> out;
     for (const neighbour& n : neighbours_)
-        if (is_v4(n.ip) == is_v4(where.local) && link_scope(n.ip) == link_scope(where.local))
+        if (is_v4(n.ip) == is_v4(where.local) && is_link_local(n.ip) == is_link_local(where.local))
             out.push_back(n.ip);
     if (out.size() > most_neighbours)
         out.resize(most_neighbours);
@@ -88,7 +85,7 @@ std::vector<source> source_finder::for_endpoint(const endpoint& where, const sou
         out.back().stranger = stranger;
     };
     for (const address& a : strangers_)
-        if (is_v4(a) == is_v4(where.local) && !link_scope(where.local))
+        if (is_v4(a) == is_v4(where.local) && !is_link_local(where.local))
             take(reachable(a, where, nullptr), true);
     if (asking != nullptr)
         take(reachable(asking->ip, where, asking), false);

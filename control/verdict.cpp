@@ -23,10 +23,21 @@ promise promise_from(const utterance& u) {
     return p;
 }
 
-promise without_timestamps(promise p, const utterance& u) {
+// Of a SYN cookie, which has no room for options: the listener would agree to them nevertheless.
+promise promise_from_cookie(const utterance& u, const promise& with_timestamps) {
+    promise p = with_timestamps;
     p.window = u.said.window;
     p.mss = static_cast<u16>(u.options.mss);
     p.allows = static_cast<u8>(p.allows & ~allows_timestamps);
+    return p;
+}
+
+// ECN apart: the SYN that `u` answers was marked ECN-capable itself.
+promise promise_without_timestamps(const utterance& u, const promise& with_timestamps) {
+    if (u.socket_port == 0)
+        return promise_from_cookie(u, with_timestamps);
+    promise p = promise_from(u);
+    p.allows = static_cast<u8>((p.allows & ~allows_ecn) | (with_timestamps.allows & allows_ecn));
     return p;
 }
 
@@ -39,6 +50,13 @@ answer left(left_reason why) {
 
 bool agrees(const utterance* u) {
     return u != nullptr && u->kind == speech::agrees;
+}
+
+// Whether the DSCP of the SYN that `marked` answers came back in it, and not in `a`, the answer to one without.
+bool reflects(const answer& a, const utterance* marked) {
+    constexpr u8 ecn_bits = 3;
+    return agrees(marked) && marked->traffic_class != a.traffic_class &&
+           marked->traffic_class == (marked_class | (a.traffic_class & ecn_bits));
 }
 
 bool resets(const utterance* u) {
@@ -69,7 +87,6 @@ answer answer_from(const utterance& u, const cue& c) {
     a.traffic_class = u.traffic_class;
     a.dont_fragment = u.dont_fragment;
     a.flow_label = u.flow_label;
-    a.former_shift = a.with_timestamps.shift;
     return a;
 }
 
@@ -132,10 +149,12 @@ answer judge(const evidence& e, const std::vector<cue>& cues) {
     const utterance* accecn = e.said.reply_to(cues.front(), e.ours.offer_port(offer_class::accecn));
     if (!agrees(plain) || plain->traffic_class != a.traffic_class)
         return left(left_reason::odd_answer);
-    a.without_timestamps = promise_from(*plain);
-    if (plain->socket_port == 0) // a SYN cookie has no room for options; the listener would agree to them nevertheless
-        a.without_timestamps = without_timestamps(a.with_timestamps, *plain);
+    a.without_timestamps = promise_without_timestamps(*plain, a.with_timestamps);
+    a.ecn_despite_ect = has(plain->said, wire::ece);
+    if (a.ecn_despite_ect != 0 && !e.ecn)
+        return left(left_reason::ecn_lost);
     a.classic_ecn_for_accecn = agrees(accecn) && !accecn->said.accurate && !has(accecn->said, wire::cwr);
+    a.reflects_dscp = reflects(a, accecn);
     a.form = e.nat ? handoff_form::untracked : handoff_form::tracked;
     return a;
 }

@@ -22,13 +22,15 @@ private:
     std::map<key, utterance> said_;
 };
 
-// All that a judgement is made from. `nat`: the namespace has NAT rules, so the handoff must run untracked.
+// All that a judgement is made from. `nat`: the namespace has NAT rules, so the handoff must run untracked. `ecn`: the
+// kernel lets a connection that is handed over use ECN (cookie_ecn_ok; where a route alone says so, this is not known).
 struct evidence {
     const transcript& said;
     const disguise& ours;
     const link_table& links;
     bool nat;
     bool markable; // the rule stands that makes it so
+    bool ecn;
 };
 
 // From every source's SYN with all options. Served: as far as that tells. `cues` are all of one endpoint, at least one;

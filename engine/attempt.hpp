@@ -41,6 +41,14 @@ ENGINE bool to_link(const frame& f, const answer& a) {
     return differs == 0;
 }
 
+// Whether the SYN comes from the station to which the host's stack sends what it has for strangers.
+ENGINE bool by_way_back(const frame& f, const answer& a) {
+    if (!fits(f.begin, sizeof(wire::ethernet), f.end))
+        return false;
+    const u64 known = wire::station_at(a.way_back);
+    return known != 0 && wire::station_at(f.begin + sizeof(a.link_address)) == known;
+}
+
 ENGINE bool agrees(const promise& p, u8 option) {
     return (p.allows & option) != 0;
 }
@@ -49,21 +57,36 @@ ENGINE const promise& promise_for(const answer& a, bool timestamps) {
     return timestamps ? a.with_timestamps : a.without_timestamps;
 }
 
-// ECN is offered by ECE and CWR together on a SYN that is not itself ECN-capable (RFC 3168 section 6.1.1).
-ENGINE bool offers_ecn(const segment& s) {
-    return has(s, wire::ece | wire::cwr) && s.ecn == 0;
+// ECN is offered by ECE and CWR together on a SYN that is not itself ECN-capable (RFC 3168 section 6.1.1). A SYN of a later
+// standard, which shows in bits that are reserved here, may be, and one to a host whose congestion control needs ECN, as
+// DCTCP does (RFC 8257; kernel: tcp_ecn_create_request).
+ENGINE bool offers_ecn(const segment& s, const answer& a) {
+    return has(s, wire::ece | wire::cwr) && (s.ecn == 0 || s.accurate || s.reserved || a.ecn_despite_ect != 0);
 }
 
-ENGINE memo remember(const segment& s, const offer& o, const promise& p) {
+// Accurate ECN is offered by AE, CWR and ECE together and, so that it may grow, by every other combination that is neither
+// nothing nor ECN's (RFC 9768 section 3.1.2).
+ENGINE bool offers_accurate_ecn(const segment& s) {
+    const u8 classic = s.flags & (wire::ece | wire::cwr);
+    return s.accurate || (classic != 0 && classic != (wire::ece | wire::cwr));
+}
+
+ENGINE memo remember(const segment& s, const offer& o, const answer& a, const promise& p) {
     const bool scale = offers(o, offers_window_scale) && agrees(p, allows_window_scale);
     return {cookies::mss_index(s.v6, o.mss), scale ? static_cast<u8>(o.shift) : no_shift,
-            offers(o, offers_sack) && agrees(p, allows_sack), offers_ecn(s) && agrees(p, allows_ecn)};
+            offers(o, offers_sack) && agrees(p, allows_sack), offers_ecn(s, a) && agrees(p, allows_ecn)};
+}
+
+// Where the host reflects it, the SYN's own DSCP (kernel: net.ipv4.tcp_reflect_tos); the ECN bits stay the listener's.
+ENGINE u8 class_of(const segment& s, const answer& a) {
+    constexpr u8 ecn_bits = 3;
+    return a.reflects_dscp != 0 ? static_cast<u8>(s.dscp | (a.traffic_class & ecn_bits)) : a.traffic_class;
 }
 
 ENGINE synack compose(const segment& s, const offer& o, const answer& a, const circumstances& c) {
     const bool timestamps = offers(o, offers_timestamps) && agrees(a.with_timestamps, allows_timestamps);
     const promise& p = promise_for(a, timestamps);
-    const memo m = remember(s, o, p);
+    const memo m = remember(s, o, a, p);
     const bool scale = m.shift != no_shift;
     synack r{};
     r.isn = make_cookie(c.keys, s, m, scale ? p.shift : u8{0});
@@ -75,7 +98,7 @@ ENGINE synack compose(const segment& s, const offer& o, const answer& a, const c
     r.mss = p.mss;
     r.shift = p.shift;
     r.hop_limit = a.hop_limit;
-    r.traffic_class = a.traffic_class;
+    r.traffic_class = class_of(s, a);
     r.window_scale = scale;
     r.sack = m.sack;
     r.timestamps = timestamps;
@@ -91,8 +114,16 @@ ENGINE outcome dropped(reason why) {
     return {action::drop, why};
 }
 
+constexpr outcome ready{action::reply, reason::syn_answered};
+
+// A cookie, or the wish for one; or data at once, which a listener may take without either (kernel:
+// TCP_FASTOPEN_NO_COOKIE).
+ENGINE bool opens_fast(const segment& s, const offer& o) {
+    return offers(o, offers_fast_open) || s.payload_length != 0;
+}
+
 // What the listener itself has to say. action::reply: nothing against it.
-ENGINE outcome judge_listener(const listener& l, const offer& o) {
+ENGINE outcome judge_listener(const listener& l, const segment& s, const offer& o) {
     if (l.state == socket_state::absent)
         return passed(reason::no_listener);
     if (l.state == socket_state::connection)
@@ -101,11 +132,13 @@ ENGINE outcome judge_listener(const listener& l, const offer& o) {
         return passed(reason::syn_multipath);
     if (l.demands_keys || offers(o, offers_signature))
         return passed(reason::syn_signed);
-    if (l.fast_open && offers(o, offers_fast_open))
+    if (l.fast_open && opens_fast(s, o))
         return passed(reason::syn_fast_open);
+    if (l.keeps_syns)
+        return passed(reason::syn_kept);
     if (l.queue_full)
         return dropped(reason::accept_queue_full);
-    return {action::reply, reason::syn_answered};
+    return ready;
 }
 
 ENGINE outcome judge_answer(const frame& f, const segment& s, const offer& o, const answer& a) {
@@ -115,9 +148,23 @@ ENGINE outcome judge_answer(const frame& f, const segment& s, const offer& o, co
         return passed(reason::other_station);
     if (s.fragmented)
         return dropped(reason::syn_fragment);
-    if (s.accurate && has(s, wire::ece | wire::cwr) && a.classic_ecn_for_accecn == 0)
+    if (offers(o, offers_nonsense)) // kernel: tcp_do_parse_auth_options
+        return dropped(reason::syn_nonsense);
+    if (offers_accurate_ecn(s) && a.classic_ecn_for_accecn == 0)
         return passed(reason::syn_accecn);
-    return {action::reply, reason::syn_answered};
+    return ready;
+}
+
+// The stack's SYN-ACK would take the way that its routes know, wherever the SYN came from; ours can take it by the same
+// link only. `station` as in synack.
+template <class Host>
+ENGINE outcome choose_way(const frame& f, const segment& s, const answer& a, Host& port, u64& station) {
+    if (by_way_back(f, a))
+        return ready;
+    const way w = port.way_for(s);
+    if (w.kind == way_kind::by_station)
+        station = wire::station_at(w.station);
+    return w.kind == way_kind::by_station || w.kind == way_kind::on_link ? ready : passed(reason::other_way_back);
 }
 
 } // namespace attempts
@@ -131,6 +178,8 @@ ENGINE outcome judge_unread(shape how) {
         return attempts::dropped(reason::too_many_headers);
     case shape::deep_tags:
         return attempts::passed(reason::too_many_tags);
+    case shape::routed:
+        return attempts::passed(reason::source_route);
     default:
         return attempts::passed(reason::not_tcp);
     }
@@ -153,16 +202,20 @@ ENGINE outcome judge_attempt(const frame& f, const segment& s, const offer& o, c
     if (!c.answering)
         return passed(reason::stopping);
     const answer* a = port.answer_for(local_end(s, c.ifindex));
-    if (a == nullptr) {
-        const outcome unasked = judge_listener(port.listener_for(s), o);
-        return unasked.act == action::pass ? unasked : passed(reason::no_answer_on_file);
-    }
-    outcome judged = judge_answer(f, s, o, *a);
-    if (judged.act == action::reply)
-        judged = judge_listener(port.listener_for(s), o);
-    if (judged.act == action::reply)
+    if (const outcome first = a == nullptr ? ready : judge_answer(f, s, o, *a); first.act != action::reply)
+        return first;
+    const outcome judged = judge_listener(port.listener_for(s), s, o);
+    if (a == nullptr)
+        return judged.act == action::pass ? judged : passed(reason::no_answer_on_file);
+    if (judged.act != action::reply)
+        return judged;
+    u64 station = 0;
+    const outcome sent = choose_way(f, s, *a, port, station);
+    if (sent.act == action::reply) {
         r = compose(s, o, *a, c);
-    return judged;
+        r.station = station;
+    }
+    return sent;
 }
 
 } // namespace vestibule

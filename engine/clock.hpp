@@ -16,14 +16,19 @@ ENGINE void add(siphash& h, const address& a) {
     sip::add(h, join(a.word[2], a.word[3]));
 }
 
-ENGINE u32 timestamp_clock(const secret_key& key, const segment& s, u64 now_ms) {
-    siphash h = sip::start(key);
+// Both addresses, as on the wire.
+ENGINE void add_addresses(siphash& h, const segment& s) {
     if (s.v6) {
         add(h, s.source);
         add(h, s.destination);
     } else {
         sip::add(h, join(s.source.word[3], s.destination.word[3]));
     }
+}
+
+ENGINE u32 timestamp_clock(const secret_key& key, const segment& s, u64 now_ms) {
+    siphash h = sip::start(key);
+    add_addresses(h, s);
     return static_cast<u32>(sip::finish(h, 0, 0) + now_ms);
 }
 

@@ -10,6 +10,7 @@ namespace vestibule {
 namespace completions {
 
 constexpr u32 longest_handshake_ms = 60'000; // kernel: MAX_SYNCOOKIE_AGE
+static_assert(longest_handshake_ms <= usual_key_epoch_seconds * 1000, "a handshake may outlive its key");
 
 // How long ago we sent the timestamp that the peer echoes; out of range: never, or too long ago.
 ENGINE bool young(u32 clock_now, u32 echoed) {
@@ -25,9 +26,9 @@ ENGINE bool cookie_holds(const segment& s, const answer& a, const promise& p, co
     const bool scaled = cookies::unpack(packed).shift != no_shift;
     if (check_cookie(c.keys, s, scaled ? shift : u8{0}, m))
         return true;
-    if (!scaled || a.former_shift == p.shift || c.now_ms >= a.former_until_ms)
+    if (!scaled || p.former_shift == p.shift || c.now_ms >= a.former_until_ms)
         return false;
-    shift = a.former_shift;
+    shift = p.former_shift;
     return check_cookie(c.keys, s, shift, m);
 }
 
@@ -77,12 +78,13 @@ ENGINE outcome judge_completion(const segment& s, const offer& o, const listener
     const bool timestamps = offers(o, offers_timestamps) && attempts::agrees(a->with_timestamps, allows_timestamps);
     const promise& p = attempts::promise_for(*a, timestamps);
     const u32 clock_now = timestamps ? timestamp_clock(c.keys.clock, s, c.now_ms) : 0;
-    const bool in_time = !timestamps || young(clock_now, o.timestamp_echo);
+    const bool fresh = timestamps && young(clock_now, o.timestamp_echo);
+    const bool untold = !timestamps || o.timestamp_echo == 0; // how old the handshake is: the key alone bounds it then
     memo m{};
     u8 shift = 0;
-    if (!in_time || !cookie_holds(s, *a, p, c, m, shift))
-        return timestamps && in_time ? attempts::dropped(reason::first_segments_lost) : passed(reason::cookie_invalid);
-    if (l.waits_for_data && s.payload_length == 0)
+    if ((!fresh && !untold) || !cookie_holds(s, *a, p, c, m, shift))
+        return fresh ? attempts::dropped(reason::first_segments_lost) : passed(reason::cookie_invalid);
+    if (l.waits_for_data && s.payload_length == 0 && !has(s, wire::fin)) // a FIN says that none will come
         return attempts::dropped(reason::accept_deferred);
     e = record(s, o, m, shift, mss_for(s, m, l), timestamps ? &clock_now : nullptr);
     return {action::admit, reason::admitted};

@@ -13,6 +13,7 @@ enum : u32 {
     offers_fast_open = 1U << 3, // kind 34 (RFC 7413), or its experimental form
     offers_signature = 1U << 4, // kind 19 (RFC 2385) or 29 (RFC 5925)
     offers_join = 1U << 5,      // MP_JOIN (RFC 8684)
+    offers_nonsense = 1U << 6,  // a length that cannot be, where there was still room for a signature
 };
 
 struct offer {
@@ -44,6 +45,11 @@ enum : u8 {
 }
 
 namespace reading {
+
+// RFC 7323 section 2.3: a shift count over 14 is taken as 14.
+ENGINE u32 most_shift(u32 shift) {
+    return shift > 14 ? 14 : shift;
+}
 
 // Fixed-size read of N option bytes at p; false where the frame ends first.
 template <class Value>
@@ -93,7 +99,7 @@ ENGINE void window_scale(const u8* p, const u8* end, offer& o) {
     if (!load(p, end, shift))
         return;
     o.kinds |= offers_window_scale;
-    o.shift = shift;
+    o.shift = most_shift(shift);
 }
 
 // One option whose kind and size stand; `p` is its content.
@@ -128,8 +134,11 @@ ENGINE bool next_option(const frame& f, const u8* options, u32 length, u32& at, 
     if (at + 2 > length || !fits(p, 2, f.end))
         return false;
     const u8 size = p[1];
-    if (size < 2 || at + size > length)
+    if (size < 2 || at + size > length) {
+        constexpr u32 signature = 18; // bytes of the MD5 option: with fewer left the kernel does not look for one
+        o.kinds |= length - at >= signature ? offers_nonsense : 0;
         return false;
+    }
     option(p[0], size, p + 2, f.end, o);
     at += size;
     return true;
@@ -170,7 +179,7 @@ ENGINE bool linux_syn_block(const u8* p, const u8* end, offer& o) {
         b->scale_kind != option_kind::window_scale || b->scale_size != 3)
         return false;
     o = {offers_window_scale | offers_sack | offers_timestamps, host(b->timestamp), host(b->timestamp_echo),
-         host(b->mss), b->shift};
+         host(b->mss), most_shift(b->shift)};
     return true;
 }
 
@@ -180,12 +189,6 @@ ENGINE bool aligned_timestamps_block(const u8* p, const u8* end, offer& o) {
         return false;
     o = {offers_timestamps, host(b->timestamp), host(b->timestamp_echo), 0, 0};
     return true;
-}
-
-ENGINE bool usual_block(const u8* p, u32 length, const u8* end, offer& o) {
-    if (length == sizeof(linux_syn))
-        return linux_syn_block(p, end, o);
-    return length == sizeof(aligned_timestamps) && aligned_timestamps_block(p, end, o);
 }
 
 } // namespace reading
@@ -205,12 +208,18 @@ ENGINE offer read_each_option(const frame& f, const segment& s) {
     return o;
 }
 
+// Only the blocks that most segments carry; false: `s` has another, and `o` is as it was.
+ENGINE bool read_usual_options(const frame& f, const segment& s, offer& o) {
+    const u8* options = f.begin + (s.options_at & furthest);
+    if (s.options_length == sizeof(reading::linux_syn))
+        return reading::linux_syn_block(options, f.end, o);
+    return s.options_length == sizeof(reading::aligned_timestamps) &&
+           reading::aligned_timestamps_block(options, f.end, o);
+}
+
 ENGINE offer read_options(const frame& f, const segment& s) {
     offer o{};
-    if (!reading::usual_block(f.begin + (s.options_at & furthest), s.options_length, f.end, o))
-        o = read_each_option(f, s);
-    o.shift = o.shift > 14 ? 14 : o.shift;
-    return o;
+    return read_usual_options(f, s, o) ? o : read_each_option(f, s);
 }
 
 } // namespace vestibule

@@ -13,6 +13,7 @@ enum class shape : u8 {
     malformed,    // headers contradict their own lengths or checksum
     deep_headers, // more IPv6 extension headers than are walked
     deep_tags,    // more than two VLAN tags
+    routed,       // IPv4 with a source route
 };
 
 constexpr u32 most_extensions = 8;
@@ -24,6 +25,12 @@ struct cursor {
     be16 type;
     u8 next;
 };
+
+// The TOS byte of IPv4, the traffic class of IPv6.
+ENGINE void read_class(u8 traffic_class, segment& s) {
+    s.ecn = traffic_class & 0x03;
+    s.dscp = traffic_class & 0xfc;
+}
 
 ENGINE bool is_tag(be16 type) {
     return type == wire::type_vlan || type == wire::type_service_vlan;
@@ -76,22 +83,59 @@ ENGINE bool header_sum_holds(const frame& f, const wire::ipv4* ip, u32 length) {
     return folded(sum) == 0;
 }
 
-// `left` becomes the bytes of the packet behind the IP header.
-ENGINE shape ipv4(const frame& f, cursor& c, segment& s, u32& left) {
+constexpr u32 most_ip_option_bytes = 40;
+
+// The option at offset `at`; true: the walk goes on.
+ENGINE bool ip_option(const frame& f, const u8* options, u32 length, u32& at, shape& result) {
+    const u8* p = options + at;
+    if (at >= length || !fits(p, 2, f.end) || p[0] == wire::ip_option_end)
+        return false;
+    if (p[0] == wire::ip_option_nop) {
+        ++at;
+        return true;
+    }
+    if (p[0] == wire::ip_option_loose_route || p[0] == wire::ip_option_strict_route)
+        result = shape::routed;
+    else if (p[1] < 2 || at + p[1] > length)
+        result = shape::malformed;
+    at += p[1];
+    return result == shape::tcp;
+}
+
+// Options say nothing that is of use here, but for a source route: whether it may be followed is for the stack to say
+// (kernel: ip_rcv_options), and its rule may not be got around by way of us.
+ENGINE shape ip_options(const frame& f, const wire::ipv4* ip, u32 length) {
+    const u8* options = reinterpret_cast<const u8*>(ip + 1);
+    shape result = shape::tcp;
+    u32 at = 0;
+#pragma clang loop unroll(disable)
+    for (u32 i = 0; i < most_ip_option_bytes; ++i) {
+        at = forgotten(at, static_cast<u32>(ip->source)) & 63;
+        if (!ip_option(f, options, length, at, result))
+            break;
+    }
+    return result;
+}
+
+// `lead` is the header's first byte; `left` becomes the bytes of the packet behind the IP header.
+ENGINE shape ipv4(const frame& f, cursor& c, u8 lead, segment& s, u32& left) {
     const auto* ip = reinterpret_cast<const wire::ipv4*>(f.begin + c.at);
     if (!fits(ip, sizeof(*ip), f.end))
         return shape::malformed;
-    const u32 length = (ip->version_length & 0x0fU) * 4;
+    const u32 length = (lead & 0x0fU) * 4;
     const u32 total = host(ip->total_length);
-    if (ip->version_length >> 4 != 4 || length < sizeof(wire::ipv4) || total < length)
+    if (lead >> 4 != 4 || length < sizeof(wire::ipv4) || total < length)
         return shape::malformed;
     if (ip->protocol != wire::protocol_tcp || (host(ip->fragment) & wire::fragment_offset) != 0)
         return shape::other;
     if (!header_sum_holds(f, ip, length))
         return shape::malformed;
+    if (length > sizeof(wire::ipv4))
+        if (const shape bad = ip_options(f, ip, length - sizeof(wire::ipv4)); bad != shape::tcp)
+            return bad;
     s.source = mapped(ip->source);
     s.destination = mapped(ip->destination);
-    s.ecn = ip->traffic_class & 3;
+    read_class(ip->traffic_class, s);
     s.fragmented = (host(ip->fragment) & wire::more_fragments) != 0;
     c.at += length;
     left = total - length;
@@ -118,7 +162,8 @@ ENGINE bool extension(const frame& f, cursor& c, segment& s, u32& left, shape& r
     const u32 length = fragment ? 8U : (x->length + 1U) * 8;
     const bool later_fragment = fragment && (host(be16{x->first}) & 0xfff8U) != 0;
     const bool routed_on = c.next == wire::header_routing && (x->first >> 8) != 0; // segments left
-    if (length > left || later_fragment || routed_on) {
+    const bool misplaced = x->next_header == wire::header_hop_by_hop;              // first or nowhere (section 4.1)
+    if (length > left || later_fragment || routed_on || misplaced) {
         result = length > left ? shape::malformed : shape::other;
         return false;
     }
@@ -138,7 +183,7 @@ ENGINE shape ipv6(const frame& f, cursor& c, segment& s, u32& left) {
         return shape::malformed;
     s.source = ip->source;
     s.destination = ip->destination;
-    s.ecn = (lead >> 20) & 3;
+    read_class(static_cast<u8>(lead >> 20), s);
     s.v6 = true;
     left = host(ip->payload_length);
     c.next = ip->next_header;
@@ -187,6 +232,7 @@ ENGINE shape tcp(const frame& f, const cursor& c, segment& s, u32 left) {
     s.acknowledgment = host(t->acknowledgment);
     s.flags = t->flags;
     s.accurate = (t->offset_reserved & wire::accurate_ecn) != 0;
+    s.reserved = (t->offset_reserved & wire::reserved_bits) != 0;
     s.window = host(t->window);
     s.options_at = static_cast<u16>(c.at + sizeof(wire::tcp));
     s.options_length = static_cast<u8>(length - sizeof(wire::tcp));
@@ -203,8 +249,9 @@ ENGINE shape parse_packet(const frame& f, u32 at, be16 type, segment& s) {
     s.network_at = static_cast<u16>(at);
     u32 left = 0;
     shape result = shape::other;
+    const u8* lead = f.begin + at;
     if (type == wire::type_ipv4)
-        result = parsing::ipv4(f, c, s, left);
+        result = fits(lead, 1, f.end) ? parsing::ipv4(f, c, *lead, s, left) : shape::malformed;
     else if (type == wire::type_ipv6)
         result = parsing::ipv6(f, c, s, left);
     return result == shape::tcp ? parsing::tcp(f, c, s, left) : result;
@@ -215,6 +262,21 @@ ENGINE shape parse(const frame& f, segment& s) {
     parsing::cursor c{};
     const shape result = parsing::link(f, c, s.vlan);
     return result == shape::tcp ? parse_packet(f, c.at, c.type, s) : result;
+}
+
+// Plain frames, which nearly all are: untagged IPv4 without options. In this copy of the functions above the compiler knows
+// where everything stands. True: parse() says shape::tcp and fills `s` alike; false: let it speak, with a new `s`.
+ENGINE bool parse_plain(const frame& f, segment& s) {
+    constexpr u8 version_4_without_options = 0x45;
+    const auto* e = reinterpret_cast<const wire::ethernet*>(f.begin);
+    const auto* ip = reinterpret_cast<const wire::ipv4*>(e + 1);
+    if (!fits(ip, sizeof(*ip), f.end) || e->type != wire::type_ipv4 || ip->version_length != version_4_without_options)
+        return false;
+    parsing::cursor c{sizeof(*e), wire::type_ipv4, 0};
+    u32 left = 0;
+    s.network_at = sizeof(*e);
+    return parsing::ipv4(f, c, version_4_without_options, s, left) == shape::tcp &&
+           parsing::tcp(f, c, s, left) == shape::tcp;
 }
 
 } // namespace vestibule

@@ -44,7 +44,9 @@ struct segment {
     u8 flags;
     u8 options_length;
     u8 ecn;        // the two ECN bits of the IP header (RFC 3168 section 5)
+    u8 dscp;       // the six bits beside them, in their place (RFC 2474)
     bool accurate; // the AE bit (RFC 9768)
+    bool reserved; // any of the three bits before it
     bool v6;
     bool fragmented; // a first fragment: addresses, ports and flags are there, nothing else may be trusted
 };

@@ -8,6 +8,7 @@
 namespace vestibule {
 
 struct synack {
+    u64 station; // that it goes to, as wire::station_at reads it; 0: the one that the SYN came from
     u32 isn;
     u32 acknowledgment;
     u32 timestamp;
@@ -69,17 +70,11 @@ ENGINE block options(const synack& r) {
     return b;
 }
 
-// A link address, in the widest words that its place in a frame allows.
-struct ON_THE_WIRE station {
-    u16 high;
-    u16 middle;
-    u16 low;
-};
-
-ENGINE void turn_link(u8* at) {
-    const auto mine = read_at<station>(at);
-    write_at(at, read_at<station>(at + sizeof(station)));
-    write_at(at + sizeof(station), mine);
+ENGINE void turn_link(u8* at, u64 station) {
+    constexpr u32 source = 6;
+    const u64 mine = wire::station_at(at);
+    wire::put_station(at, station != 0 ? station : wire::station_at(at + source));
+    wire::put_station(at + source, mine);
 }
 
 ENGINE wire::tcp header(const segment& s, const synack& r, u32 option_words) {
@@ -175,7 +170,7 @@ ENGINE u32 reply_length(const segment& s, const synack& r) {
 ENGINE bool write_synack(const frame& f, const segment& s, const synack& r) {
     if (!fits(f.begin, sizeof(wire::ethernet), f.end))
         return false;
-    writing::turn_link(f.begin);
+    writing::turn_link(f.begin, r.station);
     const writing::block b = writing::options(r);
     const u32 tcp_length = static_cast<u32>(sizeof(wire::tcp)) + 4 * b.words;
     u8* at = f.begin + (s.network_at & furthest);

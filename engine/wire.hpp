@@ -75,11 +75,28 @@ constexpr u8 header_routing = 43;
 constexpr u8 header_fragment = 44;
 constexpr u8 header_destination = 60;
 
+constexpr u8 ip_option_end = 0;
+constexpr u8 ip_option_nop = 1;
+constexpr u8 ip_option_loose_route = 131;
+constexpr u8 ip_option_strict_route = 137;
+
 constexpr u16 more_fragments = 0x2000;
 constexpr u16 dont_fragment = 0x4000;
 constexpr u16 fragment_offset = 0x1fff;
 
 enum : u8 { fin = 0x01, syn = 0x02, rst = 0x04, psh = 0x08, ack = 0x10, urg = 0x20, ece = 0x40, cwr = 0x80 };
 constexpr u8 accurate_ecn = 0x01; // in offset_reserved
+constexpr u8 reserved_bits = 0x0e;
+
+// A link address as a number, read in the widest words that its place in a frame allows.
+ENGINE u64 station_at(const u8* at) {
+    return read_at<u16>(at) | static_cast<u64>(read_at<u16>(at + 2)) << 16 |
+           static_cast<u64>(read_at<u16>(at + 4)) << 32;
+}
+ENGINE void put_station(u8* at, u64 station) {
+    write_at(at, static_cast<u16>(station));
+    write_at(at + 2, static_cast<u16>(station >> 16));
+    write_at(at + 4, static_cast<u16>(station >> 32));
+}
 
 } // namespace vestibule::wire

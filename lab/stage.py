@@ -3,7 +3,8 @@
 
         client                                                        server
         a peer, and the way to all other peers                        the host whose listeners are served
-       +---------------------------------------+      veth pair      +---------------------------------------+
+       +---------------------------------------+  veth pair, or an   +---------------------------------------+
+       |                                       |  impaired link      |                                       |
        | eth0   10.77.0.1/24   fd77::1/64      |---------------------| eth0   10.77.0.2/24   fd77::2/64      |
        |                                       |                     |        default routes: the client     |
        | stage.own("client", "10.78.0.0/16"):  |                     |                                       |
@@ -22,6 +23,9 @@
         stage.vestibule("server", "eth0")
         print(stage.run("client", ["curl", "-s", "http://10.77.0.2/"]).stdout)
 
+The impaired link of Stage(impairment=Impairment(rtt=50, loss=5)) is a program with a TAP interface at each end
+(lab/link.cpp).
+
 Namespaces have names of their own (process id, random number), so stages may stand side by side. A stage takes with it
 what it brought: processes, namespaces, pins, files. After a SIGKILL `stage.py sweep` does it.
 
@@ -30,6 +34,7 @@ VESTIBULE_BUILD names the build tree (default: build, beside this directory); VE
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import fcntl
@@ -46,6 +51,7 @@ import sys
 import tempfile
 import threading
 import time
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 
@@ -82,6 +88,22 @@ class End:
     def address(self, family: int) -> str:
         """The address of family 4 or 6."""
         return self.v6 if family == 6 else self.v4
+
+
+@dataclasses.dataclass(frozen=True)
+class Impairment:
+    """What a link does to what it carries, alike in both directions. With the same seed it loses the same segments of
+    each flow (lab/fates.hpp). Only TCP segments are lost, doubled or put out of order."""
+
+    rtt: float = 0  # milliseconds, as the next
+    jitter: float = 0
+    loss: float = 0  # percent, as the next
+    duplicates: float = 0
+    seed: int = 1
+
+    def options(self) -> list[object]:
+        return ["--delay", self.rtt / 2, "--jitter", self.jitter, "--loss", self.loss,
+                "--duplicates", self.duplicates, "--seed", self.seed]
 
 
 def tool(path: str) -> str:
@@ -153,7 +175,7 @@ class Process:
         except subprocess.TimeoutExpired:
             raise self.trouble(f"still running after {timeout} s") from None
 
-    def json(self, timeout: float = 60) -> dict[str, float]:
+    def json(self, timeout: float = 60) -> dict[str, typing.Any]:
         """Waits for success; returns the last line, read as JSON."""
         if self.wait(timeout) != 0:
             raise self.trouble("failed")
@@ -179,9 +201,13 @@ class Process:
 class Stage:
     """The namespaces `client` and `server`, what else is added, and all that runs in them."""
 
-    def __init__(self, mtu: int = 1500, static_neighbours: bool = False, transcript: bool = False) -> None:
-        """With `transcript`, what is run and spawned is told on the standard error stream."""
+    def __init__(self, mtu: int = 1500, static_neighbours: bool = False, transcript: bool = False,
+                 impairment: Impairment | None = None) -> None:
+        """With `transcript`, what is run and spawned is told on the standard error stream. With an `impairment`, the
+        link between client and server is the process `impaired_link`."""
         self.mtu = mtu
+        self.impairment = impairment
+        self.impaired_link: Process | None = None
         self.static_neighbours = static_neighbours
         self.transcript = transcript
         self.tag = f"{PREFIX}-{os.getpid()}-{secrets.token_hex(2)}"
@@ -197,6 +223,7 @@ class Stage:
         if os.geteuid() != 0:
             raise StageError("network namespaces want root")
         self._catch_signals()
+        atexit.register(self._strike)  # unittest lets a Ctrl-C pass, and forgets what there is to clean up
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.tag}-"))
         try:
             self._build()
@@ -212,7 +239,10 @@ class Stage:
     def _build(self) -> None:
         self.namespace("client")
         self.namespace("server")
-        self.veth("client", "eth0", "server", "eth0")
+        if self.impairment:
+            self.impaired_link = self.impaired("client", "eth0", "server", "eth0", self.impairment)
+        else:
+            self.veth("client", "eth0", "server", "eth0")
         self.client = self._settle("client", "eth0", "10.77.0.1/24", "fd77::1/64")
         self.server = self._settle("server", "eth0", "10.77.0.2/24", "fd77::2/64")
         self.route("server", "default", "10.77.0.1")
@@ -233,6 +263,7 @@ class Stage:
             self._handlers[number] = signal.signal(number, leave)
 
     def _strike(self) -> None:
+        atexit.unregister(self._strike)
         held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
             for process in reversed(self.processes):
@@ -272,6 +303,16 @@ class Stage:
                 .split())
         self.ip(ns, f"link set {interface} up")
         self.ip(other_ns, f"link set {other_interface} up")
+
+    def impaired(self, ns: str, interface: str, other_ns: str, other_interface: str, by: Impairment) -> Process:
+        """Like veth(), but what is between them is no good. Stopped, it prints what it carried and lost."""
+        link = self.spawn(ns, [tool("lab/vestibule-lab-link"), "--one", self.path(ns), interface,
+                               "--other", self.path(other_ns), other_interface, *by.options()])
+        link.wait_for("^ready$")
+        os.sched_setscheduler(link.pid, os.SCHED_FIFO, os.sched_param(1))  # a wire waits for nobody's CPU
+        for end_ns, end in ((ns, interface), (other_ns, other_interface)):
+            self.ip(end_ns, f"link set {end} mtu {self.mtu} up")
+        return link
 
     def address(self, ns: str, interface: str, *addresses: str) -> None:
         for address in addresses:
@@ -399,9 +440,9 @@ class Stage:
             raise server.trouble(f"does not listen on port {port}")
         return server
 
-    def vestibule(self, ns: str, interface: str, *options: object) -> Process:
+    def vestibule(self, ns: str, interface: str, *options: object, env: Mapping[str, str] | None = None) -> Process:
         """The program all this is about, up and answering."""
-        process = self.spawn(ns, [tool("cli/vestibule"), "run", "--interface", interface, *options])
+        process = self.spawn(ns, [tool("cli/vestibule"), "run", "--interface", interface, *options], env)
         process.wait_for("^ready$", 30)
         return process
 

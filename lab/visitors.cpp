@@ -1,6 +1,6 @@
 // vestibule-visitors: visitors of a web server. They begin connections at a steady pace, in turn from several
-// addresses, and fetch a small page over each. A visit is completed when the page is there within --patience seconds of
-// the first SYN.
+// addresses, and fetch a small page over each; or they wait to be greeted, where the server speaks first. A visit is
+// completed when the page is there within --patience seconds of the first SYN.
 //
 // On a small machine these visitors work on the server's own CPU, and while they work the server does not. So there is
 // little between waking up and the SYN: sockets are made in advance.
@@ -33,6 +33,8 @@ struct request {
     std::string server;
     std::string sources;
     u16 port = 80;
+    u16 first_port = 0;
+    bool silent = false;
     double rate = 100;
     double seconds = 5;
     double patience = 3;
@@ -72,7 +74,7 @@ words nth_address(const prefix& of, u32 n) {
     return result;
 }
 
-// The port is chosen by connect(), which knows the whole 4-tuple.
+// Without a port, connect() chooses one, which knows the whole 4-tuple.
 int socket_from(const endpoint& source) {
     const int fd = socket(source.name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int yes = 1;
@@ -89,6 +91,7 @@ struct visit {
     stage at = stage::waiting;
     clock::time_point began;
     seconds connect{-1}; // negative: did not
+    seconds complete{-1};
     std::string page;
 };
 
@@ -109,13 +112,15 @@ private:
     void begin(visit& v);
     void watch(int operation, std::size_t which, u32 events) const;
     void go_on(visit& v);
-    void ask(visit& v);
+    void connected(visit& v);
+    [[nodiscard]] bool ask(const visit& v) const;
     void read(visit& v);
     static void end(visit& v);
     void give_up();
     [[nodiscard]] int pause() const;
     void print_progress();
     void print_counts() const;
+    void print_times(const char* name, seconds visit::* which) const;
 
     request request_;
     endpoint server_;
@@ -135,8 +140,12 @@ visitors::visitors(const request& r, std::size_t number)
     if (server.v4 != sources.v4)
         throw std::runtime_error("--sources and --server are of different families");
     server_ = endpoint_of(server.v4, server.address, r.port);
-    for (u32 n = 0; visit & v : visits_)
-        v.fd = socket_from(endpoint_of(sources.v4, nth_address(sources, n++), 0));
+    if (r.first_port != 0 && r.first_port + number > 65536)
+        throw std::runtime_error("--first-port: there are not so many ports as visits");
+    for (u32 n = 0; visit & v : visits_) {
+        const auto port = static_cast<u16>(r.first_port == 0 ? 0 : r.first_port + n);
+        v.fd = socket_from(endpoint_of(sources.v4, nth_address(sources, n++), port));
+    }
 }
 
 visitors::~visitors() {
@@ -165,8 +174,12 @@ void visitors::begin(visit& v) {
     ++begun_;
 }
 
-void visitors::ask(visit& v) {
+bool visitors::ask(const visit& v) const {
     constexpr std::string_view question = "GET / HTTP/1.0\r\n\r\n";
+    return request_.silent || send(v.fd, question.data(), question.size(), MSG_NOSIGNAL) >= 0;
+}
+
+void visitors::connected(visit& v) {
     const seconds took = clock::now() - v.began;
     int error = 0;
     socklen_t size = sizeof(error);
@@ -176,10 +189,10 @@ void visitors::ask(visit& v) {
     }
     v.connect = took;
     v.at = stage::reading;
-    if (send(v.fd, question.data(), question.size(), MSG_NOSIGNAL) < 0)
-        end(v);
-    else
+    if (ask(v))
         watch(EPOLL_CTL_MOD, static_cast<std::size_t>(&v - visits_.data()), EPOLLIN);
+    else
+        end(v);
 }
 
 void visitors::read(visit& v) {
@@ -189,14 +202,16 @@ void visitors::read(visit& v) {
         v.page.append(some.data(), static_cast<std::size_t>(got));
         return;
     }
-    if (got == 0 && v.page.starts_with("HTTP/1.1 200 "))
+    if (got == 0 && v.page.starts_with(request_.silent ? "220 " : "HTTP/1.1 200 ")) {
+        v.complete = clock::now() - v.began;
         ++completed_;
+    }
     end(v);
 }
 
 void visitors::go_on(visit& v) {
     if (v.at == stage::connecting)
-        ask(v);
+        connected(v);
     else if (v.at == stage::reading)
         read(v);
 }
@@ -254,18 +269,24 @@ void visitors::print_progress() {
     std::cout << "}" << std::endl;
 }
 
-void visitors::print_summary() const {
-    print_counts();
-    std::cout << ", \"connect_seconds\": [";
+void visitors::print_times(const char* name, seconds visit::* which) const {
+    std::cout << ", \"" << name << "\": [";
     for (const char* separator = ""; const visit& v : visits_) {
         std::cout << separator;
         separator = ", ";
-        if (v.connect.count() < 0)
+        if ((v.*which).count() < 0)
             std::cout << "null";
         else
-            std::cout << v.connect.count();
+            std::cout << (v.*which).count();
     }
-    std::cout << "]}" << std::endl;
+    std::cout << ']';
+}
+
+void visitors::print_summary() const {
+    print_counts();
+    print_times("connect_seconds", &visit::connect);
+    print_times("complete_seconds", &visit::complete);
+    std::cout << "}" << std::endl;
 }
 
 void allow_open_files(std::size_t number) {
@@ -292,12 +313,14 @@ int main(int argc, char** argv) {
     request r;
     CLI::App app{
         "Visitors of a web server. Prints lines of JSON: the counts so far; in the end, besides, the seconds that each "
-        "connect() took, null where it did not connect.",
+        "connect() took, and that each visit took; null where it did not connect, or was not completed.",
         "vestibule-visitors"};
     const auto positive = CLI::Range(0.001, 1e6);
     app.add_option("--server", r.server, "IPv4 or IPv6 address")->required();
     app.add_option("--port", r.port, "TCP port of the server");
     app.add_option("--sources", r.sources, "prefix of the visitors' addresses")->required();
+    app.add_option("--first-port", r.first_port, "the visitors' ports, from here on (default: the kernel chooses)");
+    app.add_flag("--silent", r.silent, "ask nothing: the server greets its visitors (220) and hangs up");
     app.add_option("--rate", r.rate, "visits begun per second")->check(positive);
     app.add_option("--seconds", r.seconds, "how long visits are begun")->check(positive);
     app.add_option("--patience", r.patience, "seconds for a visit")->check(positive);

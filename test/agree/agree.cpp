@@ -180,6 +180,7 @@ question host_says(const imagined_host& h, const bytes& frame) {
     question q{.keys = keys(),
                .on_file = {},
                .socket = {},
+               .back = {},
                .stripped = {},
                .has_answer = 0,
                .answering = 1,
@@ -201,6 +202,7 @@ question all_doors_open() {
     q.on_file = door_called("classic_ecn").given;
     q.has_answer = 1;
     q.socket = listening();
+    q.back.kind = way_kind::on_link;
     return q;
 }
 
@@ -208,10 +210,12 @@ question all_doors_open() {
 question another_host() {
     question q = all_doors_open();
     q.on_file = door_called("rescaled").given;
-    q.on_file.with_timestamps = {1111, 1311, 2, allows_timestamps | allows_window_scale, 0};
+    q.on_file.with_timestamps = {1111, 1311, 2, allows_timestamps | allows_window_scale, 4, 0};
     q.on_file.flow_label = 1;
     q.on_file.dont_fragment = 0;
     q.stripped = {7, 0};
+    __builtin_memset(q.on_file.way_back, 0, 6);
+    q.back = {{2, 0, 0, 0, 0x41, 1}, way_kind::by_station, 0};
     q.socket.most_mss = small_mss;
     return q;
 }
@@ -220,6 +224,7 @@ struct answering {
     const question& q;
     const answer* answer_for(const endpoint&) const { return q.has_answer != 0 ? &q.on_file : nullptr; }
     listener listener_for(const segment&) const { return q.socket; }
+    way way_for(const segment&) const { return q.back; }
 };
 
 finding find_natively(bytes frame, const question& q) {
@@ -243,15 +248,15 @@ std::string bytes_of(const Value& value) {
     const auto* first = reinterpret_cast<const u8*>(&value);
     return hex({first, first + sizeof(value)});
 }
-static_assert(sizeof(synack) == 5 * 4 + 2 * 2 + 3 + 5, "no padding");
+static_assert(sizeof(synack) == 8 + 5 * 4 + 2 * 2 + 3 + 5, "no padding");
 static_assert(sizeof(offer) == 5 * 4, "no padding");
 
 std::string fields(const segment& s) {
     std::string all = bytes_of(s.source) + bytes_of(s.destination);
-    for (const u32 field :
-         {u32{host(s.source_port)}, u32{host(s.destination_port)}, s.sequence, s.acknowledgment, u32{s.window},
-          u32{s.options_at}, u32{s.network_at}, u32{s.payload_length}, u32{s.vlan.outer}, u32{s.vlan.inner},
-          u32{s.flags}, u32{s.options_length}, u32{s.ecn}, u32{s.accurate}, u32{s.v6}, u32{s.fragmented}})
+    for (const u32 field : {u32{host(s.source_port)}, u32{host(s.destination_port)}, s.sequence, s.acknowledgment,
+                            u32{s.window}, u32{s.options_at}, u32{s.network_at}, u32{s.payload_length},
+                            u32{s.vlan.outer}, u32{s.vlan.inner}, u32{s.flags}, u32{s.options_length}, u32{s.ecn},
+                            u32{s.dscp}, u32{s.accurate}, u32{s.reserved}, u32{s.v6}, u32{s.fragmented}})
         all += " " + std::to_string(field);
     return all;
 }
@@ -269,7 +274,7 @@ void expect_same(const finding& kernel, const finding& native) {
 
 std::string fields(const listener& l) {
     std::string all = std::to_string(static_cast<int>(l.state)) + " " + std::to_string(l.most_mss);
-    for (const bool flag : {l.queue_full, l.multipath, l.fast_open, l.demands_keys, l.waits_for_data})
+    for (const bool flag : {l.queue_full, l.multipath, l.fast_open, l.demands_keys, l.waits_for_data, l.keeps_syns})
         all += flag ? " yes" : " no";
     return all;
 }

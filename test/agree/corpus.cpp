@@ -73,6 +73,9 @@ std::vector<std::pair<std::string, bytes>> odd_options() {
     using namespace opt;
     return {
         {"mss_only", mss(1460)},
+        {"nonsense_late", join({mss(1460), {77, 0}, bytes(14, 1)})},
+        {"nonsense_early", join({mss(1460), {77, 0}, bytes(18, 1)})},
+        {"nonsense_past_the_end", join({mss(1460), {2, 99}, bytes(22, 1)})},
         {"mss_0", mss(0)},
         {"mss_1", mss(1)},
         {"mss_535", mss(535)},
@@ -100,11 +103,14 @@ std::vector<std::pair<std::string, bytes>> odd_options() {
         {"stamps_scale", join({timestamps(1), scale(2)})},
         {"stamps_sack_scale", join({timestamps(1), sack_permitted(), scale(2)})},
         {"sack_scale", join({sack_permitted(), scale(2)})},
+        {"scale_without_room", option(3, {})},
+        {"mss_without_room", option(2, {})},
         {"nops", nop(40)},
         {"nops_then_mss", join({nop(36), mss(1400)})},
         {"one_nop_then_mss", join({nop(), mss(1400)})},
         {"end_first", join({end(), mss(1400)})},
         {"end_between", join({mss(1400), end(), scale(7)})},
+        {"end_then_anything", join({mss(1400), end(), mss(900), sack_permitted(), bytes(29, 0xff)})},
         {"zeros", bytes(40, 0)},
         {"ones", bytes(40, 0xff)},
         {"unknown", join({option(77, bytes(9, 0xee)), mss(1400)})},
@@ -118,15 +124,22 @@ std::vector<std::pair<std::string, bytes>> odd_options() {
         {"mss_cut_by_header", {1, 1, 2, 4}},
         {"stamps_cut_by_header", join({nop(2), {8, 10}})},
         {"md5", join({md5(), mss(1400)})},
+        {"md5_empty", option(19, {})},
         {"authentication", authentication()},
+        {"authentication_short", option(29, {1, 1})},
         {"fast_open_request", fast_open_request()},
         {"fast_open_cookie", join({mss(1460), fast_open_cookie()})},
         {"fast_open_experiment", fast_open_experiment()},
+        {"fast_open_odd", option(34, bytes(5, 0xcc))},
+        {"fast_open_long", option(34, bytes(18, 0xcc))},
+        {"fast_open_first_experiment", option(253, two(0xf989))},
+        {"fast_open_experiment_cookie", option(254, join({two(0xf989), bytes(8, 0xcc)}))},
         {"other_experiment", option(254, two(0xe2d4))},
         {"short_experiment", option(254, {0xf9})},
         {"multipath_capable", multipath_capable()},
         {"multipath_join", multipath_join()},
         {"multipath_short", option(30, {0x10})},
+        {"multipath_other", option(30, {0x2f, 1, 0xaa, 0xaa})},
     };
 }
 
@@ -151,22 +164,29 @@ void every_flag(samples& all) {
 }
 
 void explicit_congestion(samples& all) {
-    for (const char* at : {"plain", "no_ecn", "classic_ecn"})
+    for (const char* at : {"plain", "no_ecn", "classic_ecn", "needing_ecn"})
         for (u8 codepoint = 0; codepoint < 4; ++codepoint)
-            for (u8 bits = 0; bits < 8; ++bits)
+            for (u8 bits = 0; bits < 16; ++bits)
                 add_both(all, std::string("ecn_") + at + "_" + std::to_string(codepoint) + std::to_string(bits),
                          [&](draft& d) {
                              d.to_port = door_called(at).port;
                              d.traffic_class = static_cast<u8>(0x20 | codepoint);
                              d.flags = static_cast<u8>(wire::syn | (bits & 3) << 6); // ECE, CWR
-                             d.reserved = bits >> 2;                                 // AE
+                             d.reserved = bits >> 2;                                 // AE and its neighbour
                          });
+    for (u32 traffic_class = 0; traffic_class < 256; traffic_class += 17)
+        add_both(all, "class_reflected_" + std::to_string(traffic_class), [&](draft& d) {
+            d.to_port = door_called("reflecting").port;
+            d.traffic_class = static_cast<u8>(traffic_class);
+        });
 }
 
 void every_address(samples& all) {
     const char* odd[]{"0.0.0.0",         "0.1.2.3", "127.0.0.1", "224.0.0.1", "239.255.255.255", "240.0.0.1",
                       "255.255.255.255", "::",      "::1",       "ff02::1",   "ff0e::101",       "fe80::1",
-                      "fc00::1",         "::2",     "1.0.0.0",   "10.0.0.1",  "64:ff9b::1"};
+                      "fc00::1",         "::2",     "1.0.0.0",   "10.0.0.1",  "64:ff9b::1",      "feff::1",
+                      "0:0:1::",         "0:1::1",  "1::1",      "ff00::",    "255.255.255.254", "0.128.0.1",
+                      "::1:0:0:1"};
     int number = 0;
     for (const char* text : odd) {
         const address a = ip(text);
@@ -207,12 +227,51 @@ void links(samples& all) {
         add_both(all, "padded_by_" + std::to_string(length), [&](draft& d) { d.trailer = bytes(length, 0x5a); });
     for (const std::size_t length : {1, 4, 500, 1400, 2500, 5000, 8900})
         add_both(all, "data_of_" + std::to_string(length), [&](draft& d) { d.payload = bytes(length, 'x'); });
+    add_both(all, "data_at_fast_open",
+             [](draft& d) { d.to_port = door_called("fast_open").port, d.payload = bytes(4, 'x'); });
     add_both(all, "bare_data", [](draft& d) { d.options = {}, d.payload = bytes(4, 'x'); });
+}
+
+// Not the station that strangers are answered by.
+void ways_back(samples& all) {
+    const auto other = [](draft& d) { d.from[5] ^= 0x40; };
+    add_both(all, "way_unknown", other);
+    add_both(all, "way_unknown_of_sender_unknown", [](draft& d) { d.from.fill(0); });
+    for (const known_way& w : known_ways())
+        for (const char* at : {"plain", "any_way_back", "full", "gone", "unasked"})
+            for (const bool by_other : {false, true})
+                add_both(all, "way_" + w.name + "_at_" + at + (by_other ? "_by_another" : ""), [&](draft& d) {
+                    d.source = ip(d.v6 ? w.v6 : w.v4);
+                    d.to_port = door_called(at).port;
+                    d.options = by_other ? opt::windows_syn() : d.options;
+                    if (by_other)
+                        other(d);
+                });
+    add_both(all, "way_next_to_one_known", [&](draft& d) {
+        d.source = ip(d.v6 ? "2001:db8:41::43" : "203.0.113.43");
+        other(d);
+    });
+    add_both(all, "way_on_vlan", [&](draft& d) {
+        d.source = ip(d.v6 ? "2001:db8:41::41" : "203.0.113.41");
+        d.tags = {{5}};
+        other(d);
+    });
 }
 
 void network_v4(samples& all) {
     for (std::size_t words = 1; words <= 10; ++words)
         add_v4(all, "ip_options_" + std::to_string(words), [&](draft& d) { d.ip_options = bytes(4 * words, 1); });
+    const std::vector<bytes> ip_options{{131, 7, 4, 203, 0, 113, 9, 0},
+                                        {1, 137, 7, 4, 203, 0, 113, 9},
+                                        {0, 131, 7, 4},
+                                        {7, 7, 4, 131, 137, 0, 0, 1},
+                                        {7, 1, 4, 0},
+                                        {1, 7, 4, 0},
+                                        {1, 7, 3, 4},
+                                        {148, 4, 0, 0},
+                                        {1, 1, 1, 131}};
+    for (std::size_t i = 0; i < ip_options.size(); ++i)
+        add_v4(all, "ip_option_" + std::to_string(i), [&](draft& d) { d.ip_options = ip_options[i]; });
     for (const int lead : {0x00, 0x40, 0x44, 0x46, 0x4f, 0x55, 0x65, 0xf5})
         add_v4(all, "ip_lead_" + std::to_string(lead), [&](draft& d) { d.version_length = static_cast<u8>(lead); });
     for (const int length : {0, 19, 20, 39, 40, 59, 60, 61, 1500, 65535})
@@ -229,6 +288,9 @@ void network_v4(samples& all) {
         add(all, "v4_ip_fragment_with_" + std::to_string(length), d);
         add(all, "v4_ip_fragment_of_" + std::to_string(length), truncated(frame_of(d), 14U + *d.ip_length));
     }
+    add_v4(all, "ip_fragment_of_an_ack",
+           [](draft& d) { d.fragment = 0x2000, d.ip_length = u16{40}, d.flags = wire::ack; });
+    add_v4(all, "ip_protocol_17_empty", [](draft& d) { d.protocol = 17, d.ip_length = u16{20}; });
     for (const int protocol : {0, 1, 17, 41, 132, 255})
         add_v4(all, "ip_protocol_" + std::to_string(protocol),
                [&](draft& d) { d.protocol = static_cast<u8>(protocol); });
@@ -245,6 +307,11 @@ void network_v6(samples& all) {
         {"destination_long", {destination(100)}},
         {"routing", {routing(0)}},
         {"routing_on", {routing(1)}},
+        {"hop_by_hop_twice", {hop_by_hop(), hop_by_hop()}},
+        {"hop_by_hop_late", {destination(), hop_by_hop()}},
+        {"any_order", {routing(0), destination(), routing(0), destination()}},
+        {"routing_of_old", {{wire::header_routing, {0, 0, 0, 0, 0, 0}}}},
+        {"routing_of_old_on", {{wire::header_routing, {0, 1, 0, 0, 0, 0}}}},
         {"many_kinds", {hop_by_hop(), destination(3), routing(0), destination()}},
         {"seven", std::vector<extension>(7, destination())},
         {"eight", std::vector<extension>(8, destination())},
@@ -254,6 +321,8 @@ void network_v6(samples& all) {
         {"atomic_fragment", {fragment(0, false)}},
         {"later_fragment", {fragment(185, true)}},
         {"last_fragment", {fragment(185, false)}},
+        {"reserved_in_fragment", {{wire::header_fragment, {0, 7, 0, 0, 0, 0}, u8{200}}}},
+        {"fragment_first", {fragment(0, true), destination()}},
         {"fragment_inside", {hop_by_hop(), fragment(0, true), destination()}},
         {"past_packet", {{wire::header_destination, bytes(6, 0), u8{200}}}},
         {"past_packet_second", {destination(), {wire::header_destination, bytes(6, 0), u8{9}}}},
@@ -271,6 +340,12 @@ void network_v6(samples& all) {
             d.extensions = {fragment(0, true)};
             d.ip_length = static_cast<u16>(length);
         });
+    for (const int length : {8, 16, 39, 40, 44})
+        add_v6(all, "chain_in_two_fragments_at_" + std::to_string(length), [&](draft& d) {
+            d.extensions = {fragment(0, true), destination(4)};
+            d.ip_length = static_cast<u16>(length);
+        });
+    add_v6(all, "chain_routing_on_fills_packet", [](draft& d) { d.extensions = {routing(1)}, d.ip_length = u16{8}; });
     for (const int next : {0, 17, 43, 44, 50, 51, 58, 59, 60, 135})
         add_v6(all, "next_header_" + std::to_string(next), [&](draft& d) { d.protocol = static_cast<u8>(next); });
     for (const int next : {17, 58, 59})
@@ -323,7 +398,8 @@ synack answer_to(const completing& h, u64 now_ms) {
     const read_frame r = read(frame_of(h.syn));
     answer a = door_at(h.syn.to_port).given;
     if (h.former)
-        a.with_timestamps.shift = a.without_timestamps.shift = a.former_shift;
+        for (promise* p : {&a.with_timestamps, &a.without_timestamps})
+            p->shift = p->former_shift;
     key_ring ring = keys();
     ring.current = h.parity;
     return attempts::compose(r.s, r.o, a, {ring, now_ms - h.age_ms, loopback_index, token, true});
@@ -364,6 +440,7 @@ void good_acks(samples& all) {
         add(all, "v4_ack_to_" + name, completing{.syn = syn(false, options)});
     for (const char* at : {"deferring", "full", "plain", "small"})
         add_acks(all, std::string("data_") + at, [](draft& d) { d.payload = bytes(100, 'x'); }, door_called(at).port);
+    add_acks(all, "fin_deferring", [](draft& d) { d.flags |= wire::fin; }, deferring_port);
     add_acks(all, "big_data", [](draft& d) { d.payload = bytes(1448, 'x'); });
     add_acks(all, "vlan", [](draft& d) { d.tags = {{5}}; });
     add_acks(all, "vlan_double", [](draft& d) { d.tags = {{100, 0x88a8}, {6}}; });
@@ -391,6 +468,12 @@ void bad_acks(samples& all) {
     add_acks(all, "checksum_wrong", [](draft& d) { d.tcp_checksum = u16{0x1234}; });
     add_acks(all, "stamped_by_none", [](draft& d) { d.options = {}; });
     add_acks(all, "stamped_at_random", [](draft& d) { d.options = opt::stamped(1, 0xdeadbeef); });
+    add_acks(all, "options_of_a_syn", [](draft& d) {
+        d.options = join({opt::mss(900), opt::scale(1), opt::sack_permitted(), opt::fast_open_request()});
+    });
+    add_acks(all, "signed", [](draft& d) { d.options = opt::md5(); });
+    add_acks(all, "multipath", [](draft& d) { d.options = opt::multipath_capable(); });
+    add_acks(all, "congested", [](draft& d) { d.traffic_class = 3, d.flags |= wire::ece | wire::cwr; });
     for (const own_connection& c : own_connections())
         add_acks(all, "of_" + c.state, [c](draft& d) {
             d.source = client_address(d.v6);
@@ -412,6 +495,12 @@ void acks_in_time(samples& all) {
                 add(all, peer + "age_" + std::to_string(age), completing{.syn = syn(v6, options), .age_ms = age});
             add(all, peer + "from_the_future", completing{.syn = syn(v6, options), .age_ms = ~0ULL});
             add(all, peer + "other_key", completing{.syn = syn(v6, options), .parity = 0});
+            add(all, peer + "echo_of_nothing",
+                completing{.syn = syn(v6, options), .change = [](draft& d) { d.options = opt::stamped(1, 0); }});
+            add(all, peer + "echo_of_nothing_bad_cookie", completing{.syn = syn(v6, options), .change = [](draft& d) {
+                                                                         d.options = opt::stamped(1, 0);
+                                                                         d.acknowledgment += 1;
+                                                                     }});
             for (const char* at : {"rescaled", "long_rescaled"})
                 add(all, peer + "former_" + at,
                     completing{.syn = syn(v6, options, door_called(at).port), .former = true});
@@ -468,8 +557,8 @@ void disturb(samples& all) {
 std::vector<sample> corpus() {
     samples all;
     for (const auto& chapter :
-         {every_door, every_option, every_flag, explicit_congestion, every_address, links, network_v4, network_v6,
-          tcp_headers, good_acks, bad_acks, acks_in_time, ack_flags, cut_short, disturb})
+         {every_door, every_option, every_flag, explicit_congestion, every_address, links, ways_back, network_v4,
+          network_v6, tcp_headers, good_acks, bad_acks, acks_in_time, ack_flags, cut_short, disturb})
         chapter(all);
     return all;
 }

@@ -11,13 +11,13 @@ constexpr u64 never = ~0ULL;
 
 answer generous() {
     answer a{};
-    a.with_timestamps = {65160, 1460, 7, allows_all, 0};
-    a.without_timestamps = {64240, 1460, 8, allows_all, 0};
+    a.with_timestamps = {65160, 1460, 7, allows_all, 7, 0};
+    a.without_timestamps = {64240, 1460, 8, allows_all, 8, 0};
     __builtin_memcpy(a.link_address, host_link.data(), 6);
+    __builtin_memcpy(a.way_back, peer_link.data(), 6);
     a.hop_limit = 64;
     a.state = service::served;
     a.dont_fragment = 1;
-    a.former_shift = 7;
     return a;
 }
 
@@ -32,6 +32,15 @@ answer allowing(u8 options) {
     return changed([&](answer& a) { a.with_timestamps.allows = a.without_timestamps.allows = options; });
 }
 
+// Either promise had another window scale, each its own.
+answer rescaled(u64 until_ms) {
+    return changed([&](answer& a) {
+        a.with_timestamps.former_shift = 2;
+        a.without_timestamps.former_shift = 3;
+        a.former_until_ms = until_ms;
+    });
+}
+
 std::vector<door> odd_answers() {
     return {
         {"miserly", 8020, listens, true, allowing(0)},
@@ -43,12 +52,15 @@ std::vector<door> odd_answers() {
         {"unasked", 8026, listens, false, generous()},
         {"other_station", 8027, listens, true, changed([](answer& a) { a.link_address[5] ^= 0x40; })},
         {"classic_ecn", 8028, listens, true, changed([](answer& a) { a.classic_ecn_for_accecn = 1; })},
+        {"needing_ecn", 8038, listens, true, changed([](answer& a) { a.ecn_despite_ect = 1; })},
         {"labelled", 8029, listens, true, changed([](answer& a) { a.flow_label = 1; })},
         {"fragmentable", 8030, listens, true, changed([](answer& a) { a.dont_fragment = 0; })},
         {"classed", 8031, listens, true, changed([](answer& a) { a.traffic_class = 0x48, a.hop_limit = 255; })},
+        {"reflecting", 8036, listens, true, changed([](answer& a) { a.traffic_class = 2, a.reflects_dscp = 1; })},
         {"untracked", 8032, listens, true, changed([](answer& a) { a.form = handoff_form::untracked; })},
-        {"rescaled", 8033, listens, true, changed([](answer& a) { a.former_shift = 2, a.former_until_ms = never; })},
-        {"long_rescaled", 8034, listens, true, changed([](answer& a) { a.former_shift = 2, a.former_until_ms = 1; })},
+        {"rescaled", 8033, listens, true, rescaled(never)},
+        {"any_way_back", 8037, listens, true, changed([](answer& a) { __builtin_memset(a.way_back, 0, 6); })},
+        {"long_rescaled", 8034, listens, true, rescaled(1)},
     };
 }
 
@@ -56,6 +68,7 @@ std::vector<door> all() {
     std::vector<door> d{
         {"plain", plain_port, listens, true, generous()},
         {"fast_open", 8001, listens | takes_fast_open, true, generous()},
+        {"keeping", 8013, listens | keeps_syns, true, generous()},
         {"signed_one", 8002, listens | has_md5_key, true, generous()},
         {"multipath", 8003, listens | multipath, true, generous()},
         {"full", 8004, listens | full, true, generous()},
@@ -96,6 +109,14 @@ const std::vector<own_connection>& own_connections() {
     return table;
 }
 
+const std::vector<known_way>& known_ways() {
+    static const std::vector<known_way> table{
+        {"on_link", "192.0.2.40", "2001:db8::40", {{}, way_kind::on_link, 0}},
+        {"by_station", "203.0.113.41", "2001:db8:41::41", {{2, 0, 0, 0, 0x41, 1}, way_kind::by_station, 0}},
+        {"elsewhere", "203.0.113.42", "2001:db8:42::42", {{2, 0, 0, 0, 0x42, 1}, way_kind::elsewhere, 0}}};
+    return table;
+}
+
 const door& door_at(u16 port) {
     return *std::ranges::find(doors(), port, &door::port);
 }
@@ -118,6 +139,7 @@ listener facts(const door& d) {
     l.fast_open = (d.traits & takes_fast_open) != 0;
     l.demands_keys = (d.traits & has_md5_key) != 0;
     l.waits_for_data = (d.traits & waits_for_data) != 0;
+    l.keeps_syns = (d.traits & keeps_syns) != 0;
     l.most_mss = (d.traits & has_small_mss) != 0 ? small_mss : u16{0};
     return l;
 }
@@ -132,6 +154,8 @@ imagined_host imagine() {
         }
         for (const tags& vlan : {answered_vlan, answered_double_vlan})
             h.answers.emplace_back(endpoint_of(door_at(plain_port), v6, vlan), door_at(plain_port).given);
+        for (const known_way& w : known_ways())
+            h.ways.emplace_back(ip(v6 ? w.v6 : w.v4), w.back);
         add_connections(h, v6);
     }
     return h;

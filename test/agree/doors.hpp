@@ -20,6 +20,7 @@ enum trait : u32 {
     waits_for_data = 1U << 6,
     has_small_mss = 1U << 7,
     for_both_families = 1U << 8, // one IPv6 socket that takes IPv4 too
+    keeps_syns = 1U << 9,
 };
 
 struct door {
@@ -56,6 +57,15 @@ inline address host_address(bool v6) {
 inline address client_address(bool v6) {
     return ip(v6 ? "2001:db8::2" : "192.0.2.2");
 }
+
+// Peers to whom the host knows a way of its own, by its kind. To all others it knows none.
+struct known_way {
+    std::string name;
+    const char* v4;
+    const char* v6;
+    way back;
+};
+const std::vector<known_way>& known_ways();
 
 const std::vector<door>& doors();
 const door& door_at(u16 port);

@@ -34,6 +34,16 @@ void clear(int map) {
         bpf_map_delete_elem(map, key.data());
 }
 
+// Each peer's own way, and a shorter prefix around it that leads elsewhere.
+void fill_ways(int map, const std::vector<std::pair<address, way>>& ways) {
+    constexpr u32 whole_address = 128;
+    for (const auto& [peer, w] : ways) {
+        put(map, way_key{way_key_lead + whole_address, loopback_index, 0, 0, peer}, w);
+        put(map, way_key{way_key_lead + whole_address - 4, loopback_index, 0, 0, peer},
+            way{{}, way_kind::elsewhere, 0});
+    }
+}
+
 xdp_md arriving(const bytes& frame) {
     xdp_md context{};
     context.data_end = static_cast<u32>(frame.size());
@@ -65,6 +75,7 @@ void machine::fill_maps() {
     answer_no_more(false);
     for (const auto& [where, a] : host_.answers)
         put(adaptor_.map("answers"), where, a);
+    fill_ways(adaptor_.map("ways"), host_.ways);
 }
 
 void machine::answer_no_more(bool stopping) {

@@ -13,6 +13,7 @@ struct question {
     key_ring keys;
     answer on_file;
     listener socket;
+    way back;
     tags stripped;
     u32 has_answer;
     u32 answering;

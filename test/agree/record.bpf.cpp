@@ -45,6 +45,7 @@ struct port {
 
     BPF_INLINE const answer* answer_for(const endpoint&) const { return q.has_answer != 0 ? &q.on_file : nullptr; }
     BPF_INLINE listener listener_for(const segment&) const { return q.socket; }
+    BPF_INLINE way way_for(const segment&) const { return q.back; }
 };
 
 BPF_INLINE listener look(xdp_md* ctx, const segment& s) {

@@ -118,6 +118,8 @@ void furnish(int s, const door& d, bool v6) {
         set_md5_key(s, v6);
     if ((d.traits & waits_for_data) != 0)
         set(s, TCP_DEFER_ACCEPT, 5, "TCP_DEFER_ACCEPT");
+    if ((d.traits & keeps_syns) != 0)
+        set(s, TCP_SAVE_SYN, 1, "TCP_SAVE_SYN");
     if ((d.traits & has_small_mss) != 0)
         set(s, TCP_MAXSEG, small_mss, "TCP_MAXSEG");
 }

@@ -21,13 +21,13 @@ inline constexpr u8 allows_all = allows_window_scale | allows_sack | allows_time
 
 inline answer some_answer() {
     answer a{};
-    a.with_timestamps = {65160, 1460, 7, allows_all, 0};
-    a.without_timestamps = {64240, 1460, 7, allows_all, 0};
+    a.with_timestamps = {65160, 1460, 7, allows_all, 7, 0};
+    a.without_timestamps = {64240, 1460, 7, allows_all, 7, 0};
     __builtin_memcpy(a.link_address, host_link.data(), 6);
+    __builtin_memcpy(a.way_back, peer_link.data(), 6);
     a.hop_limit = 64;
     a.state = service::served;
     a.dont_fragment = 1;
-    a.former_shift = 7;
     return a;
 }
 

@@ -66,6 +66,7 @@ class ItAnswers(SceneTest):
     def answers(cls, family: int) -> dict[tuple[str, int], list[Packet]]:
         """Sends all SYNs of a family; what comes back."""
         asked = cls.asked[family]
+        cls.wire.silence(0.1)  # what an earlier question drew so late
         cls.wire.send(syn for _, syn in asked)
         answers = by_peer(cls.wire.collect(len(asked), "SA"))
         # A reset each, so that no half-open connection of the stack's is left and none is answered twice.

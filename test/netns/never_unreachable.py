@@ -4,6 +4,7 @@ hands over, it notices by itself, steps back, and says so."""
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 import typing
@@ -140,6 +141,18 @@ class RefusedHandoff(unittest.TestCase):
     def test_only_that_listener_is_left_to_the_stack(self) -> None:
         self.failures(4)
         self.assertEqual(self.scene.endpoint(PORT + 1, 4)["state"], "served")  # type: ignore[index]
+
+    def test_it_is_noticed_though_the_daemon_is_gone(self) -> None:
+        """The datapath leaves the listener to the stack by itself."""
+        self.adaptor.signal(signal.SIGKILL)
+        self.adaptor.wait()
+        lost = 0
+        while not self.works(PORT, 4):
+            lost += 1
+            self.assertLessEqual(lost, FEW)
+        self.assertGreater(lost, 0, "nothing was refused: nothing was shown")
+        for _ in range(AFTERWARDS):
+            self.assertTrue(self.works(PORT, 4))
 
     def test_it_stays_so_though_the_stack_still_answers_rehearsals(self) -> None:
         self.failures(4)

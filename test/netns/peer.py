@@ -81,6 +81,7 @@ class Peer:
     network: dict[str, typing.Any] = dataclasses.field(default_factory=dict)  # fields of the IP header
     headers: Packet | None = None  # between the IPv6 header and TCP
     vlan: int | None = None
+    station: str = ""  # who hands over its frames; the client, unless told otherwise
 
     @property
     def family(self) -> int:
@@ -97,7 +98,7 @@ class Peer:
 
     def frame(self, flags: str, seq: int, ack: int, options: Options, payload: bytes = b"") -> Packet:
         scene = self.wire.scene
-        packet = Ether(src=scene.client.link, dst=scene.server.link)
+        packet = Ether(src=self.station or scene.client.link, dst=scene.server.link)
         if self.vlan is not None:
             packet /= Dot1Q(vlan=self.vlan)
         packet /= self._network(scene.server.address(self.family))

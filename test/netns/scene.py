@@ -21,10 +21,10 @@ import sys
 import threading
 import typing
 import unittest
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
-from stage import Process, Stage, StageError, tool, until  # noqa: E402
+from stage import Impairment, Process, Stage, StageError, tool, until  # noqa: E402
 
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
 
@@ -37,8 +37,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 class Scene(Stage):
     """A stage whose server the adaptor meets peers for. Link addresses are known, so it can rehearse from the start."""
 
-    def __init__(self, mtu: int = 1500) -> None:
-        super().__init__(mtu=mtu, static_neighbours=True)
+    def __init__(self, mtu: int = 1500, impairment: Impairment | None = None) -> None:
+        super().__init__(mtu=mtu, static_neighbours=True, impairment=impairment)
         self.adaptor: Process | None = None
 
     def __exit__(self, kind, error, trace) -> None:  # type: ignore[no-untyped-def]
@@ -48,12 +48,12 @@ class Scene(Stage):
 
     # --- The adaptor --------------------------------------------------------------------------------------------------
 
-    def adapt(self, *options: object) -> Process:
+    def adapt(self, *options: object, env: Mapping[str, str] | None = None) -> Process:
         """Puts the adaptor on the server's interface."""
         if not any(p.title.startswith("client") and p.title.endswith("pass --interface eth0") and p.running()
                    for p in self.processes):
             self.pass_frames("client", "eth0")
-        self.adaptor = self.vestibule("server", "eth0", *options)
+        self.adaptor = self.vestibule("server", "eth0", *options, env=env)
         return self.adaptor
 
     def vestibule_words(self, *interfaces_and_options: object) -> list[str]:

@@ -18,6 +18,21 @@ inline bytes join(std::initializer_list<bytes> parts) {
     return all;
 }
 
+inline void append(bytes& to, u8 value) {
+    to.push_back(value);
+}
+inline void append(bytes& to, const bytes& more) {
+    to.insert(to.end(), more.begin(), more.end());
+}
+inline void append_two(bytes& to, u32 value) {
+    to.push_back(static_cast<u8>(value >> 8));
+    to.push_back(static_cast<u8>(value));
+}
+inline void append_four(bytes& to, u32 value) {
+    append_two(to, value >> 16);
+    append_two(to, value);
+}
+
 inline bytes two(u32 value) {
     return {static_cast<u8>(value >> 8), static_cast<u8>(value)};
 }
@@ -47,15 +62,19 @@ inline bytes with_byte(bytes b, std::size_t at, u8 value) {
     return b;
 }
 
-// The Internet checksum as RFC 1071 section 1 words it: slow, and nothing like the engine's.
-inline u32 internet_checksum(const bytes& b) {
-    u32 sum = 0;
-    for (std::size_t i = 0; i < b.size(); i += 2) {
+// The sum of 16-bit words of RFC 1071 section 1, over bytes `from` and following, on top of `sum`.
+inline u32 ones_complement_sum(const bytes& b, std::size_t from = 0, u32 sum = 0) {
+    for (std::size_t i = from; i < b.size(); i += 2) {
         sum += static_cast<u32>(b[i]) << 8 | (i + 1 < b.size() ? b[i + 1] : 0U);
         if (sum > 0xffff)
             sum -= 0xffff; // the carry comes back at the other end
     }
-    return 0xffff - sum;
+    return sum;
+}
+
+// The Internet checksum as that section words it: slow, and nothing like the engine's.
+inline u32 internet_checksum(const bytes& b) {
+    return 0xffff - ones_complement_sum(b);
 }
 
 } // namespace vestibule::test

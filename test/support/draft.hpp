@@ -164,57 +164,94 @@ inline draft v6(draft d = {}) {
 
 namespace drafting {
 
-inline bytes address_bytes(const address& a, bool v6) {
-    const bytes all =
-        join({four(host(a.word[0])), four(host(a.word[1])), four(host(a.word[2])), four(host(a.word[3]))});
-    return v6 ? all : part(all, 12, 4);
+inline void append_address(bytes& b, const address& a, bool v6) {
+    const auto* first = reinterpret_cast<const u8*>(&a); // it lies in memory as on the wire
+    b.insert(b.end(), first + (v6 ? 0 : 12), first + 16);
+}
+
+inline void append_addresses(bytes& b, const draft& d) {
+    append_address(b, d.source, d.v6);
+    append_address(b, d.destination, d.v6);
 }
 
 inline bytes addresses(const draft& d) {
-    return join({address_bytes(d.source, d.v6), address_bytes(d.destination, d.v6)});
+    bytes b;
+    append_addresses(b, d);
+    return b;
 }
 
-inline bytes link(const draft& d) {
-    bytes b = join({{d.to.begin(), d.to.end()}, {d.from.begin(), d.from.end()}});
-    for (const tag& t : d.tags)
-        b = join({b, two(t.type), two(t.control)});
-    return join({b, two(d.type.value_or(d.v6 ? 0x86dd : 0x0800))});
+inline void append_link(bytes& b, const draft& d) {
+    b.insert(b.end(), d.to.begin(), d.to.end());
+    b.insert(b.end(), d.from.begin(), d.from.end());
+    for (const tag& t : d.tags) {
+        append_two(b, t.type);
+        append_two(b, t.control);
+    }
+    append_two(b, d.type.value_or(d.v6 ? 0x86dd : 0x0800));
 }
 
 // Options up to the next whole word; what pads them is End of Option List.
+inline std::size_t whole_words(const bytes& options) {
+    return (options.size() + 3) / 4;
+}
 inline bytes padded(bytes options) {
-    options.resize((options.size() + 3) / 4 * 4, 0);
+    options.resize(whole_words(options) * 4, 0);
     return options;
 }
-
-inline bytes tcp(const draft& d) {
-    const bytes options = padded(d.options);
-    const u32 offset = d.data_offset.value_or(static_cast<u8>(5 + options.size() / 4));
-    const bytes head = join({two(d.from_port),
-                             two(d.to_port),
-                             four(d.sequence),
-                             four(d.acknowledgment),
-                             {static_cast<u8>(offset << 4 | d.reserved), d.flags},
-                             two(d.window)});
-    const bytes tail = join({two(0), options, d.payload});
-    const auto length = static_cast<u32>(head.size() + 2 + tail.size());
-    const bytes pseudo = join({addresses(d), two(wire::protocol_tcp), two(length)});
-    const u32 sum = internet_checksum(join({pseudo, head, two(0), tail}));
-    return join({head, two(d.tcp_checksum.value_or(static_cast<u16>(sum))), tail});
+inline void append_padded(bytes& b, const bytes& options) {
+    append(b, options);
+    b.resize(b.size() + whole_words(options) * 4 - options.size(), 0);
 }
 
-inline bytes network_v4(const draft& d, std::size_t tcp_length) {
-    const bytes options = padded(d.ip_options);
-    const auto own = 20 + options.size();
-    const u8 version_length = d.version_length.value_or(static_cast<u8>(0x40 | own / 4));
-    const bytes head = join({{version_length, d.traffic_class},
-                             two(d.ip_length.value_or(static_cast<u16>(own + tcp_length))),
-                             two(0x4242),
-                             two(d.fragment),
-                             {d.hop_limit, d.protocol}});
-    const bytes tail = join({addresses(d), options});
-    const u32 sum = internet_checksum(join({head, two(0), tail}));
-    return join({head, two(d.ip_checksum.value_or(static_cast<u16>(sum))), tail});
+// The checksum at `at`: of all that stands from `from` on, and of what sums up to `over` besides.
+inline void seal(bytes& b, std::size_t at, std::size_t from, u32 over, std::optional<u16> instead) {
+    const u32 sum = instead.value_or(static_cast<u16>(0xffff - ones_complement_sum(b, from, over)));
+    b.at(at) = static_cast<u8>(sum >> 8);
+    b.at(at + 1) = static_cast<u8>(sum);
+}
+
+inline std::size_t tcp_length(const draft& d) {
+    return 20 + 4 * whole_words(d.options) + d.payload.size();
+}
+
+inline u32 pseudo_header_sum(const draft& d) {
+    bytes pseudo;
+    append_addresses(pseudo, d);
+    append_two(pseudo, wire::protocol_tcp);
+    append_two(pseudo, static_cast<u32>(tcp_length(d)));
+    return ones_complement_sum(pseudo);
+}
+
+inline void append_tcp(bytes& b, const draft& d) {
+    const std::size_t from = b.size();
+    const u32 offset = d.data_offset.value_or(static_cast<u8>(5 + whole_words(d.options)));
+    append_two(b, d.from_port);
+    append_two(b, d.to_port);
+    append_four(b, d.sequence);
+    append_four(b, d.acknowledgment);
+    append(b, static_cast<u8>(offset << 4 | d.reserved));
+    append(b, d.flags);
+    append_two(b, d.window);
+    append_four(b, 0); // checksum, urgent pointer
+    append_padded(b, d.options);
+    append(b, d.payload);
+    seal(b, from + 16, from, pseudo_header_sum(d), d.tcp_checksum);
+}
+
+inline void append_network_v4(bytes& b, const draft& d) {
+    const std::size_t from = b.size();
+    const std::size_t own = 20 + 4 * whole_words(d.ip_options);
+    append(b, d.version_length.value_or(static_cast<u8>(0x40 | own / 4)));
+    append(b, d.traffic_class);
+    append_two(b, d.ip_length.value_or(static_cast<u16>(own + tcp_length(d))));
+    append_two(b, 0x4242);
+    append_two(b, d.fragment);
+    append(b, d.hop_limit);
+    append(b, d.protocol);
+    append_two(b, 0);
+    append_addresses(b, d);
+    append_padded(b, d.ip_options);
+    seal(b, from + 10, from, 0, d.ip_checksum);
 }
 
 inline bytes extension_bytes(const extension& x, u8 next) {
@@ -226,26 +263,35 @@ inline bytes extensions(const draft& d) {
     bytes b;
     for (std::size_t i = 0; i < d.extensions.size(); ++i) {
         const u8 next = i + 1 < d.extensions.size() ? d.extensions[i + 1].kind : d.protocol;
-        b = join({b, extension_bytes(d.extensions[i], next)});
+        append(b, extension_bytes(d.extensions[i], next));
     }
     return b;
 }
 
-inline bytes network_v6(const draft& d, std::size_t tcp_length) {
+inline void append_network_v6(bytes& b, const draft& d) {
     const bytes between = extensions(d);
-    const u32 lead = static_cast<u32>(d.version_length.value_or(0x60) >> 4) << 28 |
-                     static_cast<u32>(d.traffic_class) << 20 | d.flow_label;
-    const u8 next = d.extensions.empty() ? d.protocol : d.extensions[0].kind;
-    const auto length = static_cast<u16>(between.size() + tcp_length);
-    return join({four(lead), two(d.ip_length.value_or(length)), {next, d.hop_limit}, addresses(d), between});
+    append_four(b, static_cast<u32>(d.version_length.value_or(0x60) >> 4) << 28 |
+                       static_cast<u32>(d.traffic_class) << 20 | d.flow_label);
+    append_two(b, d.ip_length.value_or(static_cast<u16>(between.size() + tcp_length(d))));
+    append(b, d.extensions.empty() ? d.protocol : d.extensions[0].kind);
+    append(b, d.hop_limit);
+    append_addresses(b, d);
+    append(b, between);
 }
 
 } // namespace drafting
 
 inline bytes frame_of(const draft& d) {
-    const bytes tcp = drafting::tcp(d);
-    const bytes network = d.v6 ? drafting::network_v6(d, tcp.size()) : drafting::network_v4(d, tcp.size());
-    return join({drafting::link(d), network, tcp, d.trailer});
+    bytes b;
+    b.reserve(128 + d.payload.size());
+    drafting::append_link(b, d);
+    if (d.v6)
+        drafting::append_network_v6(b, d);
+    else
+        drafting::append_network_v4(b, d);
+    drafting::append_tcp(b, d);
+    append(b, d.trailer);
+    return b;
 }
 
 } // namespace vestibule::test

@@ -1,5 +1,5 @@
-// The engine in a native port: what bpf/adaptor.bpf.cpp and bpf/handoff.bpf.cpp are to the kernel, over a host that a test
-// makes up.
+// The engine in a native port: what bpf/adaptor.bpf.cpp and bpf/handoff.bpf.cpp are to the kernel, over a host that a
+// test makes up. Any host will do that answers `answer_for`, `listener_for`, `way_for` and `just_admitted` as imagined_host does.
 #pragma once
 
 #include <optional>
@@ -44,8 +44,10 @@ struct imagined_host {
     std::vector<door> doors;
     std::vector<tuple> connections;
     std::vector<std::pair<endpoint, answer>> answers;
+    std::vector<std::pair<address, way>> ways; // to peers, from frames without a tag
     mutable int answer_calls = 0;
     mutable int listener_calls = 0;
+    mutable int way_calls = 0;
 
     const answer* answer_for(const endpoint& where) const {
         ++answer_calls;
@@ -68,6 +70,17 @@ struct imagined_host {
                 return d.socket;
         return {};
     }
+
+    way way_for(const segment& s) const {
+        ++way_calls;
+        for (const auto& [peer, w] : ways)
+            if (same(peer, s.source) && s.vlan.outer == 0 && s.vlan.inner == 0)
+                return w;
+        return {};
+    }
+
+    // Whether this CPU remembers having just admitted the segment's connection.
+    static bool just_admitted(const segment&) { return false; }
 };
 
 struct read_frame {
@@ -102,7 +115,8 @@ struct completed {
 };
 
 // What the adaptor does with a frame.
-inline attempted attempt(const bytes& arriving, const imagined_host& h, const circumstances& c) {
+template <class Host>
+attempted attempt(const bytes& arriving, Host&& h, const circumstances& c) {
     attempted a;
     a.reply = arriving;
     const read_frame r = read(arriving);
@@ -119,8 +133,9 @@ inline attempted attempt(const bytes& arriving, const imagined_host& h, const ci
     return a;
 }
 
-// What the handoff does with a frame, on a CPU that has admitted nothing lately.
-inline completed complete(const bytes& arriving, const imagined_host& h, const circumstances& c) {
+// What the handoff does with a frame.
+template <class Host>
+completed complete(const bytes& arriving, Host&& h, const circumstances& c) {
     const read_frame r = read(arriving);
     if (r.how != shape::tcp)
         return {{action::pass, reason::not_tcp}, {}};
@@ -131,6 +146,8 @@ inline completed complete(const bytes& arriving, const imagined_host& h, const c
     const listener l = h.listener_for(r.s);
     if (l.state != socket_state::listening)
         return {{action::pass, l.state == socket_state::absent ? reason::no_socket : reason::known_connection}, {}};
+    if (h.just_admitted(r.s))
+        return {{action::pass, reason::just_admitted}, {}};
     completed done;
     done.result = judge_completion(r.s, r.o, l, c, h, done.record);
     if (done.result.act == action::admit && l.queue_full)

@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import ipaddress
 import pathlib
 import random
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from observing import RST, SYN, ObservedTest, Seen  # noqa: E402
+from frames import Segment  # noqa: E402
 from scene import Scene, main  # noqa: E402
 
 PORT = 9001
@@ -40,26 +39,11 @@ OFFERS: dict[str, tuple[bytes, int]] = {
 }
 
 
-def checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
 def segment(scene: Scene, source: str, port: int, sequence: int, options: bytes, flags: int) -> bytes:
     """A frame of the client's."""
-    family = 6 if ":" in source else 4
-    here, there = (ipaddress.ip_address(a).packed for a in (source, scene.server.address(family)))
-    offset = (20 + len(options)) // 4 << 12 | flags
-    head = struct.pack("!HHIIHHHH", port, PORT, sequence, 0, offset, 64240, 0, 0) + options
-    pseudo = here + there + struct.pack("!II", len(head), socket.IPPROTO_TCP)
-    tcp = head[:16] + struct.pack("!H", checksum(pseudo + head)) + head[18:]
-    link = bytes.fromhex((scene.server.link + scene.client.link).replace(":", ""))
-    if family == 6:
-        return link + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64) + here + there + tcp
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 7, 0x4000, 64, 6, 0) + here + there
-    return link + b"\x08\x00" + ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp
+    target = scene.server.address(6 if ":" in source else 4)
+    return Segment(source, target, (port, PORT), flags, sequence, options=options).frame(scene.server.link,
+                                                                                         scene.client.link)
 
 
 Answers = dict[tuple[str, str], object]
@@ -73,7 +57,6 @@ class Change:
     apply: Callable[[], object]
     revert: Callable[[], object]
     served: bool = True  # under it, the adaptor answers
-    reaction: float = 0.85
 
 
 class AnswersTest(ObservedTest):
@@ -131,12 +114,12 @@ class AnswersTest(ObservedTest):
             self.assertNotEqual(plain[-1], usual, f"{change.what} does not show: what is this test about?")
         with self.adapted((PORT,)):
             for change, expected in zip(changes, plain):
-                with self.changed(change, change.reaction), self.scene.growth() as grown:
+                with self.changed(change, self.reaction), self.scene.growth() as grown:
                     found = self.answers()
                 self.check(change.what, found, expected)
                 self.assertEqual(grown["syn_answered"], number if change.served else 0,
                                  f"{change.what}: {self.scene.endpoint(PORT, 4)}")
-            time.sleep(changes[-1].reaction)
+            time.sleep(self.reaction)
             with self.scene.growth() as grown:
                 self.check("as before", self.answers(), usual)
             self.assertEqual(grown["syn_answered"], number)
@@ -211,7 +194,7 @@ class Sysctls(AnswersTest):
         def put(what: str) -> Callable[[], object]:
             return lambda: self.scene.run("server", ["sysctl", "-q", "-w", f"{name}={what}"])
 
-        return Change(name, put(value), put(usual), served, 1.25)
+        return Change(name, put(value), put(usual), served)
 
     def test_sysctls(self) -> None:
         self.compare_answers([

@@ -170,7 +170,7 @@ class Rulesets(ObservedTest):
         self.nft(INVALID_DROP)
         self.addCleanup(self.nft, "flush ruleset")
         rules = Rules(lambda: self.scene.sysctl("server", name, 0), remove)
-        self.compare(rules, self.questions(), differ=False, served=(OPEN, TALKATIVE, SHUT), reaction=1.25)
+        self.compare(rules, self.questions(), differ=False, served=(OPEN, TALKATIVE, SHUT))
         self.assertIn("nf_conntrack_tcp_loose=1", why[1])
 
     def test_narrow_both_ways(self) -> None:

@@ -120,10 +120,9 @@ class Iptables(TranslationTest):
 
 
 class IptablesLegacy(Iptables):
-    """The older back end announces nothing: its changes are found by looking every second."""
+    """The older back end announces nothing: its changes are found by looking every now and then."""
 
     backend = "legacy"
-    reaction = 1.4
 
 
 class UnrelatedRules(ObservedTest):

@@ -1,0 +1,58 @@
+// The answers that this CPU gave last, so that a flood is not one look-up in a great hash after another. A recollection
+// holds for one edition of the answers on file: whoever changes an answer raises the edition afterwards.
+#pragma once
+
+#include "bpf/maps.hpp"
+
+namespace bpf {
+
+using vestibule::answer;
+using vestibule::endpoint;
+
+struct recollection {
+    u64 edition;
+    endpoint where;
+    u32 zero;
+    answer said;
+};
+
+constexpr u32 most_recollections = 128; // a power of two
+
+} // namespace bpf
+
+extern "C" {
+bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, bpf::recollection, bpf::most_recollections> recollections SEC(".maps");
+}
+
+namespace bpf {
+
+BPF_INLINE bool same(const endpoint& a, const endpoint& b) {
+    return a.port == b.port && a.ifindex == b.ifindex && vestibule::same(a.local, b.local) &&
+           a.outer_vlan == b.outer_vlan && a.inner_vlan == b.inner_vlan;
+}
+
+BPF_INLINE recollection* place_for(const endpoint& where) {
+    const u32 port = host(where.port);
+    return at(recollections, (port ^ host(where.local.word[3])) & (most_recollections - 1));
+}
+
+// The answer on file for `where`; null: none. The exchange keeps the copy from being older than its edition: it is a full
+// barrier between the reading of the one and the look-up of the other.
+BPF_INLINE const answer* recall(const endpoint& where) {
+    recollection* r = place_for(where);
+    if (r == nullptr)
+        return nullptr;
+    const u64 now = edition();
+    if (r->edition == now && same(r->where, where))
+        return &r->said;
+    __sync_lock_test_and_set(&r->edition, 0);
+    const answer* on_file = at(answers, where);
+    if (on_file == nullptr)
+        return nullptr;
+    r->where = where;
+    r->said = *on_file;
+    r->edition = now;
+    return &r->said;
+}
+
+} // namespace bpf

@@ -1,0 +1,21 @@
+// What a run came to, for people: one row for each scenario, and the reasons that frames met.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "test/sim/simulation.hpp"
+
+namespace vestibule::test {
+
+struct row {
+    scenario what;
+    tallies sum;
+};
+
+std::string table_of(const std::vector<row>& rows);
+
+// The invariants that do not hold.
+std::vector<std::string> wrongs_of(const row& r);
+
+} // namespace vestibule::test
