@@ -128,7 +128,7 @@ ENGINE outcome judge_listener(const listener& l, const segment& s, const offer& 
         return passed(reason::no_listener);
     if (l.state == socket_state::connection)
         return passed(reason::existing_connection);
-    if (l.multipath || offers(o, offers_join))
+    if (l.multipath)
         return passed(reason::syn_multipath);
     if (l.demands_keys || offers(o, offers_signature))
         return passed(reason::syn_signed);

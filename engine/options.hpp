@@ -12,8 +12,7 @@ enum : u32 {
     offers_timestamps = 1U << 2,
     offers_fast_open = 1U << 3, // kind 34 (RFC 7413), or its experimental form
     offers_signature = 1U << 4, // kind 19 (RFC 2385) or 29 (RFC 5925)
-    offers_join = 1U << 5,      // MP_JOIN (RFC 8684)
-    offers_nonsense = 1U << 6,  // a length that cannot be, where there was still room for a signature
+    offers_nonsense = 1U << 5,  // a length that cannot be, where there was still room for a signature
 };
 
 struct offer {
@@ -38,7 +37,6 @@ enum : u8 {
     timestamps = 8,
     md5 = 19,
     authentication = 29,
-    multipath = 30,
     fast_open = 34,
     experiment = 254,
 };
@@ -64,13 +62,6 @@ struct ON_THE_WIRE timestamp_pair {
     be32 value;
     be32 echo;
 };
-
-ENGINE void multipath(const u8* p, const u8* end, offer& o) {
-    u8 subtype = 0;
-    constexpr u8 mp_join = 1;
-    if (load(p, end, subtype) && subtype >> 4 == mp_join)
-        o.kinds |= offers_join;
-}
 
 ENGINE void experiment(const u8* p, const u8* end, offer& o) {
     be16 magic{};
@@ -116,8 +107,6 @@ ENGINE void option(u8 kind, u8 size, const u8* p, const u8* end, offer& o) {
         o.kinds |= offers_signature;
     else if (kind == option_kind::fast_open)
         o.kinds |= offers_fast_open;
-    else if (kind == option_kind::multipath && size >= 4)
-        multipath(p, end, o);
     else if (kind == option_kind::experiment && size >= 4)
         experiment(p, end, o);
 }

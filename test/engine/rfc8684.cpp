@@ -1,4 +1,4 @@
-// RFC 8684: Multipath TCP. Its keys and tokens are the stack's, so its listeners and its joins are, too.
+// RFC 8684: Multipath TCP. Its keys and tokens are the stack's, so its listeners are, too.
 //
 // Not the adaptor's:
 //   3.1         keys, versions, checksums - the stack's
@@ -21,20 +21,16 @@ TEST(rfc8684_3_1, such_a_listener_without_an_answer_on_file_is_not_asked_about) 
     EXPECT_EQ(met(v4(), w), passed(reason::syn_multipath));
 }
 
-TEST(rfc8684_3_2, joins_are_told_from_every_other_subtype) {
-    for (u8 subtype = 0; subtype < 16; ++subtype) {
-        bytes content(10, 0xaa);
-        content[0] = static_cast<u8>(subtype << 4 | 0x0f); // the rest of the byte is the subtype's own
-        EXPECT_EQ(kinds_of(opt::option(30, content)), subtype == 1 ? u32{offers_join} : 0U) << int{subtype};
-    }
-    EXPECT_EQ(kinds_of(opt::option(30, {0x10})), 0U); // no room for a subtype's own fields
-    EXPECT_EQ(kinds_of(opt::option(30, {0x10, 0})), offers_join);
-}
-
-TEST(rfc8684_3_2, a_join_is_the_stacks_at_every_listener) {
-    EXPECT_EQ(met(v4({.options = opt::multipath_join()})), passed(reason::syn_multipath));
-    EXPECT_EQ(met_by(listening(&listener::queue_full), v4({.options = opt::multipath_join()})),
-              passed(reason::syn_multipath));
+// A join asks for one more path of a connection that a listener of this kind has. Any other listener ignores the option, and
+// so must we: a SYN that went past us for it would bring a flood past us, too.
+TEST(rfc8684_3_2, a_join_is_the_stacks_at_such_a_listener_and_a_plain_syn_at_any_other) {
+    const draft joining = v4({.options = join({opt::mss(1460), opt::multipath_join()})});
+    EXPECT_EQ(met_by(listening(&listener::multipath), joining), passed(reason::syn_multipath));
+    EXPECT_EQ(met_by(listening(&listener::queue_full), joining), dropped(reason::accept_queue_full));
+    EXPECT_EQ(kinds_of(opt::multipath_join()), 0U);
+    const attempted a = world{}.attempt(joining);
+    EXPECT_EQ(a.result, answered);
+    EXPECT_EQ(a.reply.size(), 14U + 20 + 24);
 }
 
 TEST(rfc8684_3_7, an_offer_to_a_plain_listener_falls_back) {

@@ -136,7 +136,6 @@ const std::vector<std::pair<bytes, std::size_t>> in_a_row{{opt::mss(1400), 4},
                                                           {opt::timestamps(7, 8), 10},
                                                           {opt::nop(), 1},
                                                           {opt::sack_permitted(), 2},
-                                                          {opt::multipath_join(), 3},
                                                           {opt::nop(), 1},
                                                           {opt::fast_open_experiment(), 4}};
 

@@ -61,8 +61,6 @@ inline void take_option(offer& o, u8 kind, const bytes& content) {
         o.kinds |= offers_signature;
     if (kind == 34 || (kind == 254 && content.size() >= 2 && two_at(content, 0) == 0xf989))
         o.kinds |= offers_fast_open;
-    if (kind == 30 && content.size() >= 2 && content[0] >> 4 == 1)
-        o.kinds |= offers_join;
 }
 
 // tcp_parse_options: NOP is one byte, End of Option List ends, a length below two or past the header ends.
