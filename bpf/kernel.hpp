@@ -10,10 +10,15 @@ struct sock_common {
     unsigned short skc_family;
     unsigned char skc_state;
     unsigned short skc_num;
+    unsigned short skc_dport;
     struct {
         struct net* net;
     } skc_net;
+    unsigned int skc_daddr;
     unsigned int skc_rcv_saddr;
+    struct {
+        unsigned char bytes[16];
+    } skc_v6_daddr;
     struct {
         unsigned char bytes[16];
     } skc_v6_rcv_saddr;
@@ -54,6 +59,7 @@ struct tcp_sock {
     tcp_md5sig_info* md5sig_info;
     tcp_ao_info* ao_info;
     unsigned char save_syn : 2;
+    unsigned int snd_una;
 };
 
 struct net_device {

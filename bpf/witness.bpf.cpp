@@ -19,23 +19,38 @@ BPF_INLINE bool of_this_namespace(sock* sk) {
     return set != nullptr && KERNEL_FIELD(n, ns.inum) == set->network_inode;
 }
 
-BPF_INLINE address local_address(sock* sk) {
+// Both ends of a connection, and what its peer's first segment acknowledged, as that segment had them.
+BPF_INLINE segment first_segment(sock* sk) {
     constexpr u16 family_v4 = 2;
-    if (KERNEL_FIELD(sk, __sk_common.skc_family) == family_v4)
-        return parsing::mapped(be32{KERNEL_FIELD(sk, __sk_common.skc_rcv_saddr)});
-    address a{};
-    bpf::read_kernel(a, __builtin_preserve_access_index(&sk->__sk_common.skc_v6_rcv_saddr));
-    return a;
+    segment s{};
+    if (KERNEL_FIELD(sk, __sk_common.skc_family) == family_v4) {
+        s.source = parsing::mapped(be32{KERNEL_FIELD(sk, __sk_common.skc_daddr)});
+        s.destination = parsing::mapped(be32{KERNEL_FIELD(sk, __sk_common.skc_rcv_saddr)});
+    } else {
+        bpf::read_kernel(s.source, __builtin_preserve_access_index(&sk->__sk_common.skc_v6_daddr));
+        bpf::read_kernel(s.destination, __builtin_preserve_access_index(&sk->__sk_common.skc_v6_rcv_saddr));
+    }
+    s.source_port = be16{KERNEL_FIELD(sk, __sk_common.skc_dport)};
+    s.destination_port = network(KERNEL_FIELD(sk, __sk_common.skc_num));
+    bpf::read_kernel(s.acknowledgment, __builtin_preserve_access_index(&reinterpret_cast<tcp_sock*>(sk)->snd_una));
+    return s;
+}
+
+// Connections that the stack made by itself say nothing of how it takes ours.
+BPF_INLINE void established_now(sock* sk) {
+    const segment s = first_segment(sk);
+    if (bpf::admission_of(s, bpf::ktime_ns()) != nullptr)
+        bpf::connection_built(bpf::anywhere(s.destination, s.destination_port));
 }
 
 BPF_INLINE void state_changed(sock* sk, int from, int to) {
-    const u16 number = KERNEL_FIELD(sk, __sk_common.skc_num);
     if (from == state_syn_received && to == state_established) {
-        bpf::connection_built(bpf::anywhere(local_address(sk), network(number)));
+        established_now(sk);
         return;
     }
     if ((from != state_listen && to != state_listen) || to == state_syn_received) // a child is cloned from its listener
         return;
+    const u16 number = KERNEL_FIELD(sk, __sk_common.skc_num);
     event e{event_kind::listeners_changed, {}, 0, bpf::anywhere(address{}, network(number)), {}};
     bpf::emit(events, &e, sizeof(e));
 }
@@ -51,8 +66,10 @@ extern "C" SEC("tp_btf/inet_sock_set_state") int socket_state_changed(u64* ctx) 
     return 0;
 }
 
-// The stack resets a segment. Is it one that the handoff has just handed over? Same buffer and same 4-tuple leave no doubt,
-// so the namespace need not be asked for (by now the stack has taken the device off the buffer).
+// The stack resets a segment. Is it one that the handoff has just handed over? Then it is of that buffer and 4-tuple (so the
+// namespace need not be asked for: by now the stack has taken the device off the buffer), and it is reset on behalf of the
+// listener, or of nobody. A connection that the stack did build, and its TIME-WAIT, may reset later segments in that buffer,
+// used again: a server that closes at once can be made to.
 namespace {
 
 BPF_INLINE bool read_addresses(const unsigned char* at, be16 type, segment& s) {
@@ -96,8 +113,10 @@ BPF_INLINE void segment_reset(const sk_buff* skb) {
 
 // (socket, buffer, ...): both may be null.
 extern "C" SEC("tp_btf/tcp_send_reset") int reset_sent(u64* ctx) {
+    auto* sk = reinterpret_cast<sock*>(ctx[0]);
     const auto* skb = reinterpret_cast<const sk_buff*>(ctx[1]);
-    if (skb != nullptr)
+    const bool of_a_connection = sk != nullptr && KERNEL_FIELD(sk, __sk_common.skc_state) != state_listen;
+    if (skb != nullptr && !of_a_connection)
         segment_reset(skb);
     return 0;
 }

@@ -2,7 +2,7 @@
 
 The handoff gives a listener back to the stack when the stack resets what it is handed. What the host drops for a reason of
 the peer's own making says nothing of the listener: not a checksum that does not hold, not a source that the packet filter
-bans.
+bans. Nor do resets of connections that the stack did build.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 
 from peer import LINUX, Packet, Peer, TCP, Wire, peers_of
-from scene import Scene, SceneTest, main
+from scene import Acceptor, Scene, SceneTest, main
 
 PORT = 80
+ROUNDS = 40
 MANY = 8  # the stack's own resets would be noticed after three
 
 
@@ -79,6 +80,28 @@ class Unanswerable(SceneTest):
         with self.scene.growth() as grown:
             self.complete([Peer(self.wire, "10.90.0.3", PORT) for _ in range(MANY)])
         self.expect_served(grown["admitted"])
+
+    def test_segments_behind_the_close_of_a_busy_server_do_not(self) -> None:
+        """It accepts and closes at once; what comes then is reset, in buffers that were handed over a moment ago."""
+        port = PORT + 1
+        acceptor = Acceptor(self.scene.listen(port), lambda connection: None)
+        self.addCleanup(acceptor.close)
+        self.scene.wait_until_served(port, (4,))
+        with self.scene.growth() as grown, self.scene.protocol_growth("server") as stack:
+            for _ in range(ROUNDS):
+                peers = peers_of(self.wire, port, MANY)
+                self.wire.send([peer.syn(LINUX) for peer in peers])
+                synacks = [peer.listen("SA") for peer in peers]
+                acks = [peer.ack(synack) for peer, synack in zip(peers, synacks)]
+                late = [peer.ack(synack, b"GET") for peer, synack in zip(peers, synacks)]
+                self.wire.send(acks)
+                for segment in late:
+                    self.wire.send([segment])
+                time.sleep(0.05)
+        self.assertGreaterEqual(grown["admitted"], ROUNDS * MANY)
+        self.assertGreater(stack["TcpOutRsts"], 0, "nothing was reset: nothing was shown")
+        self.assertEqual(grown["handoff_refused"], 0)
+        self.assertEqual(self.scene.endpoint(port, 4)["state"], "served")  # type: ignore[index]
 
 
 if __name__ == "__main__":
