@@ -22,12 +22,21 @@ void read_network(const frame& f, utterance& u) {
     u.dont_fragment = (host(ip->fragment) & wire::dont_fragment) != 0;
 }
 
-// What an ICMP error quotes is ours: the headers are plain (bpf/rehearsal.bpf.cpp has seen to that).
+// The outer tag may stand beside the packet, for the card to put in, or in the packet itself.
+tags tags_of(const overheard& o, const segment& said) {
+    if (o.vlan == 0)
+        return said.vlan;
+    return {static_cast<u16>(o.vlan), said.vlan.outer};
+}
+
+// What an ICMP error quotes is ours: behind the tags the headers are plain (bpf/rehearsal.bpf.cpp has seen to that).
 void read_quotation(const frame& f, utterance& u) {
     constexpr std::size_t icmp_header = 8;
-    const auto* link = reinterpret_cast<const wire::ethernet*>(f.begin);
-    const u8* at = f.begin + sizeof(*link);
-    const bool v6 = link->type == wire::type_ipv6;
+    parsing::cursor c{};
+    if (parsing::link(f, c, u.said.vlan) != shape::tcp)
+        return;
+    const u8* at = f.begin + c.at;
+    const bool v6 = c.type == wire::type_ipv6;
     const std::size_t network = v6 ? sizeof(wire::ipv6) : sizeof(wire::ipv4);
     at += network + icmp_header;
     const auto* tcp = reinterpret_cast<const wire::tcp*>(at + network);
@@ -54,6 +63,7 @@ utterance understand(overheard& o) {
         return u;
     }
     u.kind = has(u.said, wire::rst) ? speech::resets : speech::agrees;
+    u.vlan = tags_of(o, u.said);
     u.options = read_options(f, u.said);
     read_network(f, u);
     return u;

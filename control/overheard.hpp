@@ -17,6 +17,7 @@ enum class speech : u8 {
 struct utterance {
     speech kind;
     u32 ifindex;     // where it would have left
+    tags vlan;       // and with which tags
     u32 socket_port; // local port of the socket that spoke; 0: none known
     segment said;    // of an ICMP error: addresses and ports as an answer to the packet quoted would have them
     offer options;   // agrees

@@ -63,6 +63,11 @@ bool resets(const utterance* u) {
     return u != nullptr && u->kind == speech::resets;
 }
 
+bool leaves_as_it_came(const evidence& e, const utterance& u, const endpoint& where) {
+    return e.links.leads_to(u.ifindex, where.ifindex) && u.vlan.outer == where.outer_vlan &&
+           u.vlan.inner == where.inner_vlan;
+}
+
 // Empty: the stack itself would conduct this source's handshake, on a socket that we can hand over to.
 std::optional<left_reason> objection(const evidence& e, const utterance* u, const cue& c) {
     if (u == nullptr || u->kind == speech::rejects)
@@ -73,7 +78,7 @@ std::optional<left_reason> objection(const evidence& e, const utterance* u, cons
         return left_reason::flooded;
     if (u->socket_port != 0 && u->socket_port != host(c.where.port))
         return left_reason::translated;
-    if (!e.links.leads_to(u->ifindex, c.where.ifindex))
+    if (!leaves_as_it_came(e, *u, c.where))
         return left_reason::other_interface;
     return std::nullopt;
 }
@@ -91,6 +96,8 @@ answer answer_from(const utterance& u, const cue& c) {
 }
 
 answer judge_attempt_of(const evidence& e, const cue& c) {
+    if (c.where.inner_vlan != 0) // kernel: bpf_sk_assign_tcp_reqsk, which looks at the first type behind one tag
+        return left(left_reason::two_tags);
     const utterance* u = e.said.reply_to(c, e.ours.offer_port(offer_class::everything));
     if (const auto why = objection(e, u, c))
         return left(*why);
