@@ -29,7 +29,8 @@ The impaired link of Stage(impairment=Impairment(rtt=50, loss=5)) is a program w
 Namespaces have names of their own (process id, random number), so stages may stand side by side. A stage takes with it
 what it brought: processes, namespaces, pins, files. After a SIGKILL `stage.py sweep` does it.
 
-VESTIBULE_BUILD names the build tree (default: build, beside this directory); VESTIBULE_KEEP=1 keeps logs.
+VESTIBULE_BUILD names the build tree (default: build, beside this directory); VESTIBULE_KEEP=1 keeps logs;
+VESTIBULE_PATIENCE says how many times slower than usual this machine is.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from types import FrameType, TracebackType
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("VESTIBULE_BUILD", ROOT / "build"))
+PATIENCE = float(os.environ.get("VESTIBULE_PATIENCE", 1))
 NAMESPACES = pathlib.Path("/run/netns")
 LOCK = pathlib.Path("/run/vestibule-lab.lock")
 PREFIX = "vestibule-lab"
@@ -116,7 +118,7 @@ def tool(path: str) -> str:
 
 def until(happened: Callable[[], bool], timeout: float, pause: float = 0.02) -> bool:
     """Waits for something to happen; says whether it did."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while not happened():
         if time.monotonic() > deadline:
             return False
@@ -171,7 +173,7 @@ class Process:
     def wait(self, timeout: float = 60) -> int:
         """Waits for the end; returns the exit status."""
         try:
-            return self.popen.wait(timeout)
+            return self.popen.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             raise self.trouble(f"still running after {timeout} s") from None
 

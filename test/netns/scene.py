@@ -24,7 +24,7 @@ import unittest
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
-from stage import Impairment, Process, Stage, StageError, tool, until  # noqa: E402
+from stage import PATIENCE, Impairment, Process, Stage, StageError, tool, until  # noqa: E402
 
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
 
@@ -115,7 +115,7 @@ class Scene(Stage):
     def socket(self, ns: str, family: int = 4, protocol: int = 0) -> socket.socket:
         with self.inside(ns):
             made = socket.socket(FAMILIES[family], socket.SOCK_STREAM, protocol)
-        made.settimeout(10)
+        made.settimeout(10 * PATIENCE)
         return made
 
     def listen(self, port: int, family: int = 4, backlog: int = 512, protocol: int = 0,
@@ -136,7 +136,7 @@ class Scene(Stage):
                 prepare: Callable[[socket.socket], object] | None = None, ns: str = "client") -> socket.socket:
         """A connection from the client to the server."""
         made = self.socket(ns, family, protocol)
-        made.settimeout(timeout)
+        made.settimeout(timeout * PATIENCE)
         try:
             if prepare:
                 prepare(made)
