@@ -38,6 +38,7 @@ link read_link(const nlmsghdr& message) {
     l.index = static_cast<u32>(head->ifi_index);
     l.up = (head->ifi_flags & IFF_UP) != 0;
     l.loopback = (head->ifi_flags & IFF_LOOPBACK) != 0;
+    l.ethernet = head->ifi_type == ARPHRD_ETHER;
     if (const nlattr* a = attribute<ifinfomsg>(message, IFLA_IFNAME))
         l.name = mnl_attr_get_str(a);
     if (const nlattr* a = attribute<ifinfomsg>(message, IFLA_ADDRESS); a && mnl_attr_get_payload_len(a) == 6)

@@ -25,6 +25,7 @@ struct link {
     u16 vlan = 0; // a vlan interface's identifier
     bool up = false;
     bool loopback = false;
+    bool ethernet = false; // its frames have Ethernet headers
 };
 
 class link_table {

@@ -104,6 +104,11 @@ const link& require_interface(const link_table& links, const std::string& name) 
         fail("{}: no such interface here: 'ip link' lists those of this network namespace", name);
     if (l->loopback)
         fail("{}: a loopback interface has no peers to answer: name the interface that the network is on", name);
+    if (!l->ethernet)
+        fail("{}: its frames have no Ethernet header (tun, WireGuard and tunnels over IP have none), and the adaptor "
+             "reads "
+             "no others: leave what comes by it to the stack, and name Ethernet interfaces only",
+             name);
     if (!l->up)
         fail("{0}: the interface is down: bring it up first (ip link set dev {0} up)", name);
     if (links.has_vlan_on(l->index) && strips_vlan_tags(name))

@@ -101,6 +101,12 @@ class Errors(unittest.TestCase):
     def test_the_loopback_interface(self) -> None:
         self.refused_run("lo: .*loopback", "lo")
 
+    def test_interfaces_without_ethernet_frames(self) -> None:
+        self.scene.ip("server", "tuntap add dev tun0 mode tun")
+        self.scene.ip("server", "link set tun0 up")
+        self.refused_run("tun0: .*no Ethernet header", "tun0")
+        self.refused_run("tun0: .*no Ethernet header", "eth0", "--interface", "tun0")
+
     def test_an_interface_that_is_down(self) -> None:
         self.scene.ip("server", "link set eth0 down")
         self.refused_run("eth0: .*down.*ip link set dev eth0 up", "eth0")
