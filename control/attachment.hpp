@@ -31,6 +31,9 @@ public:
     [[nodiscard]] const std::string& interface() const { return name_; }
     [[nodiscard]] u32 ifindex() const { return ifindex_; }
     [[nodiscard]] xdp_mode mode() const { return mode_; }
+    // The numbers of the programs that stand there now; 0: it is gone, with its interface or by another's hand.
+    [[nodiscard]] u32 adaptor_program() const { return program_held_by(adaptor_, ifindex_); }
+    [[nodiscard]] u32 handoff_program() const { return program_held_by(handoff_, ifindex_); }
 
 private:
     [[nodiscard]] std::filesystem::path pin_path(const char* role) const;

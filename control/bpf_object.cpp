@@ -44,6 +44,14 @@ int bpf_object_file::map(const char* name) const {
     return bpf_map__fd(m);
 }
 
+u32 program_held_by(const descriptor& link, u32 ifindex) {
+    bpf_link_info info{};
+    u32 size = sizeof(info);
+    if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size) != 0)
+        return 0;
+    return info.xdp.ifindex == ifindex ? info.prog_id : 0; // a TCX link has its interface in the same place
+}
+
 int inject_frames(int program, u32 ifindex, const void* bytes, std::size_t size, std::size_t count) {
     xdp_md context{};
     context.data_end = static_cast<u32>(size);

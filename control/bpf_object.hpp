@@ -63,6 +63,9 @@ void for_each(int map, Visit visit) {
             visit(key, value);
 }
 
+// The number of the program that an XDP or TCX link holds at that interface; 0: none.
+u32 program_held_by(const descriptor& link, u32 ifindex);
+
 // Runs the XDP program `count` times, each time on a live frame of these bytes that arrives on `ifindex`; the stack has
 // done with each before the next comes. 0, or -1 with errno.
 int inject_frames(int program, u32 ifindex, const void* bytes, std::size_t size, std::size_t count);

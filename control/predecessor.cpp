@@ -15,12 +15,6 @@ namespace {
 
 constexpr u32 most_maps = 64; // the kernel's bound for one program
 
-u32 program_under(const descriptor& link) {
-    bpf_link_info info{};
-    u32 size = sizeof(info);
-    return link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 ? info.prog_id : 0;
-}
-
 std::vector<descriptor> maps_of(u32 program) {
     const descriptor fd(bpf_prog_get_fd_by_id(program));
     std::array<u32, most_maps> ids{};
@@ -59,17 +53,14 @@ std::filesystem::path pin_of(const std::filesystem::path& pins, const char* role
 
 descriptor pinned_link(const std::filesystem::path& pin, u32 ifindex) {
     descriptor link(bpf_obj_get(pin.c_str()));
-    bpf_link_info info{};
-    u32 size = sizeof(info);
-    if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size) != 0 || info.xdp.ifindex != ifindex)
-        return {};
-    return link;
+    return program_held_by(link, ifindex) != 0 ? std::move(link) : descriptor();
 }
 
 predecessor::predecessor(const std::filesystem::path& pins, const std::vector<std::string>& interfaces) {
     for (const std::string& name : interfaces) {
         const u32 ifindex = if_nametoindex(name.c_str());
-        if (const u32 program = program_under(pinned_link(pin_of(pins, "handoff", ifindex), ifindex)); program != 0)
+        const descriptor handoff = pinned_link(pin_of(pins, "handoff", ifindex), ifindex);
+        if (const u32 program = program_held_by(handoff, ifindex); program != 0)
             places_.push_back({ifindex, maps_of(program)});
     }
 }

@@ -51,7 +51,11 @@ json describe_counters(const totals& counts) {
 json describe(const status_facts& facts) {
     json interfaces = json::array();
     for (const attachment& a : facts.attachments)
-        interfaces.push_back({{"name", a.interface()}, {"index", a.ifindex()}, {"xdp_mode", name_of(a.mode())}});
+        interfaces.push_back({{"name", a.interface()},
+                              {"index", a.ifindex()},
+                              {"xdp_mode", name_of(a.mode())},
+                              {"xdp_program", a.adaptor_program()},
+                              {"tc_ingress_program", a.handoff_program()}});
     json endpoints = json::array();
     for (const auto& [where, e] : facts.book.all())
         endpoints.push_back(describe_endpoint(where, e.on_file, facts));
@@ -65,6 +69,16 @@ json describe(const status_facts& facts) {
 }
 
 namespace {
+
+std::string standing(const json& program) {
+    const u32 number = program;
+    return number != 0 ? fmt::format("program {}", number) : "not attached any more";
+}
+
+std::string render_interface(const json& i) {
+    return fmt::format("  {:<28} XDP {}: adaptor, {}; TC ingress: handoff, {}\n", i["name"].get<std::string>(),
+                       i["xdp_mode"].get<std::string>(), standing(i["xdp_program"]), standing(i["tc_ingress_program"]));
+}
 
 std::string render_endpoint(const json& e) {
     const std::string address = e["address"];
@@ -87,14 +101,13 @@ std::string render(const json& status) {
                     status["key_rotation_seconds"].get<u64>());
     out += "\ninterfaces\n";
     for (const json& i : status["interfaces"])
-        out += fmt::format("  {:<28} XDP {}\n", i["name"].get<std::string>(), i["xdp_mode"].get<std::string>());
+        out += render_interface(i);
     out += "\nlisteners\n";
     for (const json& e : status["endpoints"])
         out += render_endpoint(e);
     out += "\ncounters\n";
     for (const auto& r : reason_texts)
-        if (const u64 n = status["counters"].value(r.name, u64{0}); n != 0)
-            out += fmt::format("  {:<22} {:>14}  {}\n", r.name, n, r.help);
+        out += fmt::format("  {:<22} {:>14}  {}\n", r.name, status["counters"].value(r.name, u64{0}), r.help);
     return out;
 }
 
