@@ -60,7 +60,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("VESTIBULE_BUILD", ROOT / "build"))
 PATIENCE = float(os.environ.get("VESTIBULE_PATIENCE", 1))
 NAMESPACES = pathlib.Path("/run/netns")
-LOCK = pathlib.Path("/run/vestibule-lab.lock")
+LOCK = NAMESPACES.parent  # a directory is locked: it is there anyway, and no file is left behind
 PREFIX = "vestibule-lab"
 
 # Cookies as a host has them; no path filter and no address detection that would lose or delay the first frames.
@@ -272,8 +272,9 @@ class Stage:
                 process.signal(signal.SIGTERM)
             until(lambda: not any(process.running() for process in self.processes), 5)
             for ns in reversed(self._namespaces):
-                with telling():
-                    remove_namespace(self.path(ns).name)
+                if self.path(ns).exists():
+                    with telling():
+                        remove_namespace(self.path(ns).name)
             for process in self.processes:
                 process.popen.wait()
             if os.environ.get("VESTIBULE_KEEP"):
@@ -292,8 +293,8 @@ class Stage:
 
     def namespace(self, ns: str) -> None:
         """A namespace with nothing but its loopback interface."""
+        self._namespaces.append(ns)  # before it is there: who interrupts `ip` may find it made all the same
         command(["ip", "netns", "add", self.path(ns).name])
-        self._namespaces.append(ns)
         self.sysctl(ns, SYSCTLS)
         self.ip(ns, "link set lo up")
 
@@ -563,9 +564,12 @@ def telling() -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    held = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(held)
 
 
 def threads_named(start: str) -> set[int]:
@@ -596,6 +600,8 @@ def remove_namespace(namespace: str) -> None:
     for parent in ("/sys/fs/bpf/vestibule", "/run/vestibule"):
         for left in pathlib.Path(parent).glob(f"{inode}-*"):
             shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another instance lives there, or none ever did
+            os.rmdir(parent)
     command(["ip", "netns", "delete", namespace])
 
 
