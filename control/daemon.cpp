@@ -1,9 +1,7 @@
 #include "control/daemon.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,6 +19,7 @@
 #include "control/keyring.hpp"
 #include "control/predecessor.hpp"
 #include "control/preflight.hpp"
+#include "control/residence.hpp"
 #include "control/status.hpp"
 #include "control/veth.hpp"
 #include "control/witness.hpp"
@@ -33,46 +32,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr u64 longest_farewell_ms = 3000;
-
-void make_private(const std::filesystem::path& directory) {
-    std::filesystem::create_directories(directory);
-    chmod(directory.parent_path().c_str(), 0700);
-    chmod(directory.c_str(), 0700);
-}
-
-// One process for each instance; the lock goes with the process.
-descriptor lock_instance(const instance& self) {
-    make_private(self.directory());
-    descriptor lock(open((self.directory() / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!lock || flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-        fail("instance '{}' runs already in this network namespace: stop it first, or name another with --instance",
-             self.name);
-    return lock;
-}
-
-// The directories of an instance, held by one process. They go when it goes; but where a killed process left them, only
-// once this one has taken its place.
-class residence {
-public:
-    explicit residence(const instance& self)
-        : self_(self), inherited_(std::filesystem::exists(self.directory())), lock_(lock_instance(self)) {}
-    ~residence() {
-        if (inherited_)
-            return;
-        std::error_code ignored;
-        std::filesystem::remove_all(self_.pins(), ignored);
-        std::filesystem::remove_all(self_.directory(), ignored);
-    }
-    residence(const residence&) = delete;
-    residence& operator=(const residence&) = delete;
-
-    void settle() { inherited_ = false; }
-
-private:
-    instance self_;
-    bool inherited_;
-    descriptor lock_;
-};
 
 // The mark stays what it was: the rule that looks for it may still stand in the packet filter.
 settings first_settings(const instance& self, const predecessor& before) {
@@ -90,7 +49,7 @@ programs load(const predecessor& before) {
 }
 
 std::vector<attachment> attach(const programs& loaded, const run_options& options, const instance& self) {
-    make_private(self.pins());
+    make_private_directory(self.pins());
     netlink route(NETLINK_ROUTE);
     const link_table links(route);
     for (const std::string& name : options.interfaces) { // all of them before the first is touched

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
+import pty
 import signal
+import socket
+import subprocess
 import time
 import unittest
 
-from scene import Acceptor, Scene, echo_once, main, receive_exactly, until
+from scene import Acceptor, Scene, echo_once, main, receive_exactly, tool, until
+from stage import pids_in
 
 PORT = 7000
-FAREWELL = 4.5  # seconds: three, and what detaching takes on a busy machine
+FAREWELL = 3.5  # seconds: three, and what detaching takes
 
 
 def left_behind(scene: Scene, ns: str = "server") -> list[object]:
@@ -20,6 +26,18 @@ def left_behind(scene: Scene, ns: str = "server") -> list[object]:
     places = (pathlib.Path("/sys/fs/bpf/vestibule"), pathlib.Path("/run/vestibule"))
     tables = [line for line in scene.run(ns, ["nft", "list", "tables"]).stdout.splitlines() if "vestibule" in line]
     return [*scene.attached(ns), *(file for place in places for file in place.glob(f"{inode}-*")), *tables]
+
+
+ALONE = """\
+mount -t tmpfs none /run
+while umount /sys/fs/bpf 2> /dev/null; do :; done
+"$@" || exit
+echo left: $(ls -A /run /sys/fs/bpf | grep vestibule)
+"""
+
+
+def is_called(name: str, pid: int) -> bool:
+    return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name
 
 
 class Instances(unittest.TestCase):
@@ -151,8 +169,64 @@ class Instances(unittest.TestCase):
             self.echo()
             self.echo_over_second_link()
         self.assertEqual(grown["admitted"], 1)  # the other is the second's
+        told = self.scene.run("server", [tool("cli/vestibule"), "status", "--instance", "second", "--json"]).stdout
+        self.assertEqual(json.loads(told)["instance"], "second")
+        self.assertEqual([interface["name"] for interface in json.loads(told)["interfaces"]], ["eth1"])
+        self.assertEqual(json.loads(told)["counters"]["admitted"], 1)
         self.assertEqual(second.stop(), 0)
         self.assertTrue(until(lambda: len(self.scene.attached("server")) == 2, 2))  # two more while the first rehearses
+
+    # --- What it runs under -------------------------------------------------------------------------------------------
+
+    def test_a_service_manager_is_told_of_beginning_and_end(self) -> None:
+        """As sd_notify(3) has it."""
+        told = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        told.bind(str(self.scene.directory / "notify"))
+        told.settimeout(10)
+        adaptor = self.scene.adapt(env={"NOTIFY_SOCKET": told.getsockname()})
+        self.assertEqual(told.recv(64), b"READY=1")
+        adaptor.signal(signal.SIGTERM)
+        self.assertEqual(told.recv(64), b"STOPPING=1")
+        self.assertEqual(adaptor.wait(10), 0)
+
+    def live_line(self) -> bytes:
+        """What it prints on a terminal, until it shows the rates."""
+        terminal, its = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        with subprocess.Popen(
+                ["nsenter", f"--net={self.scene.path('server')}", "--", *self.scene.vestibule_words("eth0")],
+                stdin=subprocess.DEVNULL, stdout=its, stderr=its) as adaptor:
+            os.close(its)
+            printed = b""
+            while b"bad cookies/s" not in printed:
+                printed += os.read(terminal, 4096)
+            adaptor.terminate()
+            self.assertEqual(adaptor.wait(10), 0)
+        return printed
+
+    def test_rates_are_shown_on_a_terminal(self) -> None:
+        self.assertRegex(self.live_line(), rb"(?s)eth0: XDP \w+\r\nready\r\n.*"
+                                           rb"\r\033\[K0 SYN/s answered, 0 connections/s admitted, 0 bad cookies/s")
+
+    def test_rates_are_not_shown_elsewhere(self) -> None:
+        adaptor = self.scene.adapt()
+        time.sleep(2.5)  # they would come every second
+        self.assertEqual(adaptor.text(), "eth0: XDP native\nready\n")
+
+    def test_nothing_is_left_of_the_last_instance_and_bpffs_is_mounted_for_the_first(self) -> None:
+        """Where there is neither: with a /run of its own, and without a BPF file system."""
+        script = self.scene.directory / "alone.sh"
+        script.write_text(ALONE)
+        alone = self.scene.spawn("server", ["unshare", "--mount", "bash", script, *self.scene.vestibule_words("eth0")])
+        alone.wait_for("^ready$", 30)
+        (adaptor,) = [pid for pid in pids_in(self.scene.path("server").name) if is_called("vestibule", pid)]
+        here = pathlib.Path(f"/proc/{adaptor}/root")
+        self.assertIn("/sys/fs/bpf bpf ", pathlib.Path(f"/proc/{adaptor}/mounts").read_text())
+        self.assertEqual(len(list((here / "sys/fs/bpf/vestibule").iterdir())), 1)
+        self.assertEqual(len(list((here / "run/vestibule").iterdir())), 1)
+        os.kill(adaptor, signal.SIGTERM)
+        self.assertEqual(alone.wait(10), 0)
+        self.assertEqual(alone.text().splitlines()[-1], "left:")
 
 
 if __name__ == "__main__":
