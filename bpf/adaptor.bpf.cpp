@@ -110,7 +110,10 @@ extern "C" SEC("xdp.frags") int adaptor(xdp_md* ctx) {
     bpf::count(o.why);
     if (o.act == action::drop)
         return XDP_DROP;
-    return o.act == action::reply ? XDP_TX : XDP_PASS;
+    if (o.act != action::reply)
+        return XDP_PASS;
+    bpf::count_reply(ctx->ingress_ifindex);
+    return XDP_TX;
 }
 
 extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";

@@ -5,6 +5,7 @@
 #include "abi/answer.hpp"
 #include "abi/event.hpp"
 #include "abi/keys.hpp"
+#include "abi/loss.hpp"
 #include "abi/reason.hpp"
 #include "abi/settings.hpp"
 #include "bpf/bpf.hpp"
@@ -29,6 +30,7 @@ bpf::map<BPF_MAP_TYPE_HASH, vestibule::endpoint, vestibule::answer, most_answers
     answers SEC(".maps");
 bpf::map<BPF_MAP_TYPE_ARRAY, u32, bpf::changes, 2> editions SEC(".maps");
 bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::tally, 1> counters SEC(".maps");
+bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::u64, vestibule::replies_entries> replies SEC(".maps");
 bpf::ring<1U << 18> events SEC(".maps");
 }
 
@@ -56,6 +58,11 @@ BPF_INLINE void raise_edition() {
 BPF_INLINE void count(vestibule::reason why, u64 frames = 1) {
     if (vestibule::tally* t = at(counters, u32{0}); t != nullptr && why < vestibule::reason::count)
         t->of[static_cast<u32>(why)] += frames;
+}
+
+BPF_INLINE void count_reply(u32 ifindex) {
+    if (u64* given = at(replies, vestibule::replies_entry(ifindex)); given != nullptr)
+        ++*given;
 }
 
 BPF_INLINE u64 now_ms() {

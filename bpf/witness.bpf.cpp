@@ -123,16 +123,8 @@ extern "C" SEC("tp_btf/tcp_send_reset") int reset_sent(u64* ctx) {
 
 // Drivers that cannot send what XDP gives them say so in tracepoints only. A full queue loses a frame now and then; an error
 // for a whole batch means that nothing will ever get through.
-namespace {
-
-struct loss {
-    u64 told_ns;
-};
-
-} // namespace
-
 extern "C" {
-bpf::map<BPF_MAP_TYPE_ARRAY, u32, loss, 1> losses SEC(".maps");
+bpf::map<BPF_MAP_TYPE_LRU_HASH, u32, vestibule::loss, 1024> losses SEC(".maps");
 }
 
 namespace {
@@ -145,38 +137,53 @@ BPF_INLINE bool of_this_namespace(const net_device* device) {
     return set != nullptr && KERNEL_FIELD(n, ns.inum) == set->network_inode;
 }
 
-BPF_INLINE void tell(const net_device* device) {
-    loss* last = bpf::at(losses, u32{0});
+BPF_INLINE loss* loss_of(u32 ifindex) {
+    if (loss* known = bpf::at(losses, ifindex); known != nullptr)
+        return known;
+    bpf::put(losses, ifindex, loss{}, BPF_NOEXIST);
+    return bpf::at(losses, ifindex);
+}
+
+BPF_INLINE void tell(u32 ifindex, loss& l) {
     const u64 now = bpf::ktime_ns();
-    if (last == nullptr || now - last->told_ns < tell_again_ns)
+    if (now - l.told_ns < tell_again_ns)
         return;
-    last->told_ns = now;
-    event e{event_kind::replies_lost, {}, 0, {static_cast<u32>(KERNEL_FIELD(device, ifindex)), 0, 0, {}, {}, 0}, {}};
+    l.told_ns = now;
+    event e{event_kind::replies_lost, {}, 0, {ifindex, 0, 0, {}, {}, 0}, {}};
     bpf::emit(events, &e, sizeof(e));
 }
 
-BPF_INLINE void sent_in_bulk(const net_device* device, int sent, int lost, int error) {
-    if (lost <= 0 || !of_this_namespace(device))
+BPF_INLINE void lost(const net_device* device, u32 replies, bool for_good) {
+    if (!of_this_namespace(device))
         return;
-    bpf::count(reason::reply_lost, static_cast<u32>(lost));
-    if (error < 0 && sent <= 0)
-        tell(device);
+    bpf::count(reason::reply_lost, replies);
+    const auto ifindex = static_cast<u32>(KERNEL_FIELD(device, ifindex));
+    loss* l = loss_of(ifindex);
+    if (l == nullptr)
+        return;
+    __sync_fetch_and_add(&l->replies, replies);
+    if (for_good)
+        tell(ifindex, *l);
 }
 
 } // namespace
 
 // (device, sent, drops, error): what a driver made of a batch of replies.
 extern "C" SEC("tp_btf/xdp_bulk_tx") int bulk_sent(u64* ctx) {
-    sent_in_bulk(reinterpret_cast<const net_device*>(ctx[0]), static_cast<int>(ctx[1]), static_cast<int>(ctx[2]),
-                 static_cast<int>(ctx[3]));
+    const auto* device = reinterpret_cast<const net_device*>(ctx[0]);
+    const int sent = static_cast<int>(ctx[1]);
+    const int dropped = static_cast<int>(ctx[2]);
+    const int error = static_cast<int>(ctx[3]);
+    if (dropped > 0)
+        lost(device, static_cast<u32>(dropped), error < 0 && sent <= 0);
     return 0;
 }
 
 // (device, program, action): other drivers report each reply that they could not send.
 extern "C" SEC("tp_btf/xdp_exception") int driver_failed(u64* ctx) {
     const auto* device = reinterpret_cast<const net_device*>(ctx[0]);
-    if (static_cast<u32>(ctx[2]) == XDP_TX && of_this_namespace(device))
-        bpf::count(reason::reply_lost);
+    if (static_cast<u32>(ctx[2]) == XDP_TX)
+        lost(device, 1, false);
     return 0;
 }
 

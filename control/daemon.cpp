@@ -17,6 +17,7 @@
 #include "control/clock.hpp"
 #include "control/instance.hpp"
 #include "control/keyring.hpp"
+#include "control/losses.hpp"
 #include "control/predecessor.hpp"
 #include "control/preflight.hpp"
 #include "control/residence.hpp"
@@ -81,7 +82,7 @@ private:
     void keep_keys();
     void show_rates(const totals& now);
     void replies_lost(u32 ifindex);
-    void watch_losses(const totals& now);
+    void watch_losses();
     void stop();
     void wait_for_outstanding(u64 until_ms);
     [[nodiscard]] nlohmann::json status() const;
@@ -98,6 +99,7 @@ private:
     u64 epoch_ = 0;
     witness witness_;
     std::vector<attachment> attachments_;
+    losses losses_{programs_};
     adviser adviser_;
     std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_{nullptr, ring_buffer__free};
     asio::posix::stream_descriptor events_readable_{io_};
@@ -208,15 +210,10 @@ void process::replies_lost(u32 ifindex) {
     }
 }
 
-// Drivers that report loss frame by frame: where nearly every reply of a second was lost, none will get through.
-void process::watch_losses(const totals& now) {
-    constexpr u64 enough_to_tell = 8;
-    const u64 lost = of(now, reason::reply_lost) - of(last_, reason::reply_lost);
-    const u64 answered = of(now, reason::syn_answered) - of(last_, reason::syn_answered);
-    if (answered < enough_to_tell || lost * 10 < answered * 9)
-        return;
+void process::watch_losses() {
     for (const attachment& a : attachments_)
-        replies_lost(a.ifindex());
+        if (losses_.nearly_all(a.ifindex()))
+            replies_lost(a.ifindex());
 }
 
 void process::every_second() {
@@ -224,9 +221,8 @@ void process::every_second() {
     second_.async_wait([this](std::error_code error) {
         if (error)
             return;
-        const totals now = counts();
-        watch_losses(now);
-        show_rates(now);
+        watch_losses();
+        show_rates(counts());
         every_second();
     });
 }

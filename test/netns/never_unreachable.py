@@ -4,16 +4,18 @@ hands over, it notices by itself, steps back, and says so."""
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import socket
 import time
 import typing
 import unittest
 
+from peer import Options, Wire, peers_of
 from scene import Acceptor, Scene, echo_once, main, receive_exactly, until
 
 PORT = 7000
-FEW = 10  # connections
+PATIENCE = 3  # refusals in a row, after which the datapath leaves a listener to the stack (bpf/vitals.hpp)
 AFTERWARDS = 10
 
 
@@ -77,12 +79,63 @@ class Ordinary(unittest.TestCase):
         self.assertEqual(self.mode(), "native")
         self.assert_served()
         taking.stop()
-        with self.scene.connect(PORT, 4, timeout=5) as connection:  # the first SYN-ACK may be lost
-            connection.sendall(b"hello")
-            self.assertEqual(receive_exactly(connection, 5), b"hello")
-        self.assertTrue(until(lambda: self.mode() == "generic", 2))
+        with self.scene.growth() as grown:
+            with self.scene.connect(PORT, 4, timeout=5) as connection:  # the first SYN-ACK is lost
+                connection.sendall(b"hello")
+                self.assertEqual(receive_exactly(connection, 5), b"hello")
+            self.assertTrue(until(lambda: self.mode() == "generic", 2))
+        self.assertGreater(grown["reply_lost"], 0)
         self.assertRegex(adaptor.text(), r"(?m)^warning: eth0: .*generic")
         self.assert_served()
+
+
+class OneOfTwo(unittest.TestCase):
+    """Two interfaces served. The driver of the first loses replies without an error: they are four bytes longer than the
+    SYNs (the MSS option), and the other end's MTU leaves no room for these. A priority tag makes the SYNs as long as they
+    can be."""
+
+    def setUp(self) -> None:
+        self.scene = self.enterContext(Scene())
+        self.acceptor = Acceptor(self.scene.listen(PORT, 6), echo_once)
+        self.addCleanup(self.acceptor.close)
+        self.scene.veth("client", "eth1", "server", "eth1")
+        self.scene.pass_frames("client", "eth1")
+
+    def lose(self, seconds: float = 2.5) -> None:
+        """For longer than the losses are watched at a time."""
+        self.scene.ip("client", "link set eth0 mtu 68")
+        wire = Wire(self.scene)
+        self.addCleanup(wire.close)
+        options: Options = [("SAckOK", b""), ("WScale", 7)]
+        until_then = time.monotonic() + seconds
+        while time.monotonic() < until_then:
+            wire.send(dataclasses.replace(peer, vlan=0).syn(options) for peer in peers_of(wire, PORT, 20, 6))
+            time.sleep(0.2)
+
+    def modes(self) -> dict[str, str]:
+        interfaces = typing.cast(list[dict[str, str]], self.scene.status("server")["interfaces"])
+        return {interface["name"]: interface["xdp_mode"] for interface in interfaces}
+
+    def test_the_other_stays_in_native_mode(self) -> None:
+        adaptor = self.scene.adapt("--interface", "eth1")
+        self.scene.wait_until_served(PORT)
+        self.assertEqual(self.modes(), {"eth0": "native", "eth1": "native"})
+        with self.scene.growth() as grown:
+            self.lose()
+            self.assertTrue(until(lambda: self.modes()["eth0"] == "generic", 5))
+        self.assertGreater(grown["reply_lost"], 8)
+        self.assertEqual(self.modes()["eth1"], "native")
+        warned = [line for line in adaptor.text().splitlines() if line.startswith("warning: eth")]
+        self.assertEqual(len(warned), 1)
+        self.assertRegex(warned[0], "eth0: its driver loses .*; generic mode from now on")
+
+    def test_where_native_was_asked_for_it_is_named_and_all_goes_back_to_the_stack(self) -> None:
+        adaptor = self.scene.adapt("--interface", "eth1", "--xdp", "native")
+        self.scene.wait_until_served(PORT)
+        self.lose()
+        self.assertNotEqual(adaptor.wait(10), 0)
+        self.assertRegex(adaptor.text(), r"(?m)^vestibule: eth0: in native mode its driver loses .*--xdp auto")
+        self.assertEqual(self.scene.attached("server"), [])
 
 
 class RefusedHandoff(unittest.TestCase):
@@ -116,7 +169,7 @@ class RefusedHandoff(unittest.TestCase):
         lost, deadline = 0, time.monotonic() + 20
         while not self.is_given_up(PORT, family):
             lost += not self.works(PORT, family)
-            self.assertLess(lost, 2 * FEW, "the refusals go unnoticed")
+            self.assertLessEqual(lost, 2 * PATIENCE, "the refusals go unnoticed")
             self.assertLess(time.monotonic(), deadline, "nothing is ever refused for good")
             time.sleep(0.04)
         for _ in range(AFTERWARDS):
@@ -128,8 +181,9 @@ class RefusedHandoff(unittest.TestCase):
             with self.scene.growth() as grown:
                 lost = self.failures(family)
             print(f"IPv{family}: {lost} connections were lost")
-            self.assertGreater(lost, 0, "nothing was refused: nothing was shown")
-            self.assertLessEqual(lost, FEW)
+            # What made the host refuse looks like a change of the packet filter, which earns one more chance.
+            self.assertIn(lost, (PATIENCE, 2 * PATIENCE))
+            self.assertEqual(grown["handoff_refused"], lost)
             self.assertGreaterEqual(grown["left_to_stack"], AFTERWARDS)
 
     def test_it_is_said_loudly_and_once(self) -> None:
@@ -146,11 +200,7 @@ class RefusedHandoff(unittest.TestCase):
         """The datapath leaves the listener to the stack by itself."""
         self.adaptor.signal(signal.SIGKILL)
         self.adaptor.wait()
-        lost = 0
-        while not self.works(PORT, 4):
-            lost += 1
-            self.assertLessEqual(lost, FEW)
-        self.assertGreater(lost, 0, "nothing was refused: nothing was shown")
+        self.assertEqual([self.works(PORT, 4) for _ in range(PATIENCE)], PATIENCE * [False])
         for _ in range(AFTERWARDS):
             self.assertTrue(self.works(PORT, 4))
 
