@@ -47,9 +47,11 @@ descriptor lock_instance(const instance& self) {
 void make_private_directory(const fs::path& directory) {
     constexpr int tries = 100;
     std::error_code error;
-    for (int i = 0; i < tries && !fs::is_directory(directory); ++i)
+    int i = 0;
+    do
         fs::create_directories(directory, error);
-    if (!fs::is_directory(directory))
+    while (error && ++i < tries);
+    if (error)
         fail("cannot make the directory {}: {}", directory.string(), error.message());
     chmod(directory.parent_path().c_str(), 0700);
     chmod(directory.c_str(), 0700);
