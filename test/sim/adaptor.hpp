@@ -24,10 +24,12 @@ public:
     void look_at_clocks(u64 now_ms);
     void promise(u8 with_timestamps, u8 without_timestamps);
     void take_new_secret();
-    void restart_clock(u64 now_ms);
-    void step_wall_clock(i64 ms) { wall_ahead_ms_ += ms; }
+    void restart_clock();
+    void step_wall_clock(i64 ms);
     void take_up(duty d) { duty_ = d; }
-    void rotate(bool on) { rotating_ = on; }
+    // The daemon dies and the programs stay; a new one goes on with secret and keys.
+    void lose_daemon() { alone_ = true; }
+    void regain_daemon();
 
     [[nodiscard]] bool absent() const { return duty_ == duty::absent; }
     [[nodiscard]] circumstances moment() const;
@@ -41,7 +43,10 @@ public:
     std::vector<std::pair<packet, std::optional<established>>> backlog; // of this receive batch, for the stack
 
 private:
+    [[nodiscard]] u64 wall_seconds() const;
     void renew_keys();
+    void disturbed();
+    void forget_former(i64 upheaval::* of);
 
     static constexpr u64 boot_ms = 1'000'000;
     static constexpr u64 first_wall_ms = 1'800'000'000'000;
@@ -58,12 +63,17 @@ private:
     u64 rotation_s_;
     i64 clock_ahead_ms_;
     i64 wall_ahead_ms_;
+    u64 looks_late_ms_;
     duty duty_ = duty::serving;
-    bool rotating_ = true;
-    u64 now_ms_ = 0;
+    bool alone_ = false;    // no daemon
+    bool inherits_ = false; // a key of a former daemon's
+    u64 now_ms_ = 0;        // true time
     u64 secret_ = 1;
+    std::optional<keyring> ring_;
     u64 epoch_ = 0;
     key_ring keys_{};
+    upheaval last_;    // of any kind
+    upheaval changed_; // when each promise was changed
     answer answer_;
     shift_on_file with_;
     shift_on_file without_;

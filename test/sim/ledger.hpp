@@ -3,8 +3,9 @@
 //   refused_in_time  a peer whose completing segment met a handoff in time was not admitted there, or was reset
 //   unasked          a connection was admitted that no peer had asked for, or not in time, and nobody had guessed
 //   disagreeing      a record says other than the SYN-ACK that the peer took, or than another record of the handshake
+//   forged           a connection was admitted whose cookie a second implementation (test/support/oracle.hpp) denies
 //
-// All three must be nothing. What a guess brings in is counted besides: it has a known chance.
+// All of these must be nothing. What a guess brings in is counted besides: it has a known chance.
 #pragma once
 
 #include <algorithm>
@@ -39,13 +40,18 @@ struct tallies {
     u64 served = 0;
     u64 by_the_stack = 0;
     u64 late = 0;
+    u64 disturbed = 0;
+    u64 apart = 0;
     u64 overtaken = 0;
     u64 gone = 0;
     u64 provoked = 0;
+    u64 haunted = 0;
     u64 unheard = 0; // the network lost too much
+    u64 stuck = 0;   // so too, but of what the peer said
     u64 refused_in_time = 0;
     u64 unasked = 0;
     u64 disagreeing = 0;
+    u64 forged = 0;
     u64 bad_frames = 0; // ill-formed, or saying what they must not
     u64 again = 0;      // admitted a second time, after the connection was gone: somebody replayed
     u64 unbuilt = 0;    // records that the stack drops, mostly for a connection that it has just built
@@ -60,7 +66,7 @@ struct tallies {
 class ledger {
 public:
     void open(u32 peer, const tuple& who, u32 isn, const peer_offer& offered);
-    void born(u32 peer, const birth& b) { files_[peer].births.push_back(b); }
+    void born(u32 peer, const birth& b);
     void taken(u32 peer, u32 cookie) { files_[peer].taken = cookie; }
     void closed(u32 peer, fate f, cause why);
     void host_forgot() { ++host_lives_; }
@@ -69,8 +75,11 @@ public:
     // reset it, if it does.
     cause judge(const packet& p, const segment& s, const completed& done, const handoff_moment& m);
 
-    [[nodiscard]] const birth* birth_of(u32 peer, u32 cookie) const;
+    // The SYN-ACK that a peer acknowledges. Adaptors with the same keys give the same cookie, each at its time: the echo
+    // tells them apart, as long as it is of the SYN-ACK and of nothing later.
+    [[nodiscard]] const birth* birth_of(u32 peer, u32 cookie, u32 echo) const;
 
+    // The last that had these ends.
     [[nodiscard]] u32 peer_at(const tuple& who) const {
         const auto it = by_tuple_.find(who);
         return it == by_tuple_.end() ? nobody : it->second;
@@ -84,18 +93,23 @@ private:
         tuple who{};
         u32 isn = 0;
         peer_offer offered{};
+        u32 former = nobody; // peer that had the same ends before
         std::vector<birth> births{};
         std::optional<u32> taken{};
         std::optional<established> record{};
         u32 host_life = 0; // in which it was admitted
-        bool was_late = false;
+        cause turned_away = cause::none;
+        bool haunted = false; // an old copy of a segment of that former peer's was admitted in its way
+        bool closed = false;
         bool wronged = false;
     };
 
     void admitted(const packet& p, const segment& s, const established& e, const handoff_moment& m);
+    [[nodiscard]] u32 asker(const segment& s) const;
     static bool sound(const file& f, const birth& b, const established& e, const handoff_moment& m);
     void enter(file& f, const birth& b, const established& e, const handoff_moment& m);
     void wrong(file& f);
+    void count(file& f, cause why);
     [[nodiscard]] cause cause_of_reset(const packet& p, const file& f, const birth* b, const completed& done,
                                        const handoff_moment& m) const;
 

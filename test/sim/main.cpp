@@ -2,8 +2,9 @@
 //
 // Everything that peers, attackers and adaptors send is real frames; the engine reads them, judges them and writes its
 // SYN-ACKs over them as in the kernel. One seed decides all the rest, so the table is the same on every machine and is
-// kept in the tree: a change of behaviour is a difference that can be read. Three columns must be nothing whatever the
-// seed (test/sim/ledger.hpp says what they count, test/sim/rules.hpp what "in time" means); else the run fails.
+// kept in the tree: a change of behaviour is a difference that can be read. Whatever the seed, a run fails that breaks a
+// bound of test/sim/bounds.cpp (test/sim/ledger.hpp says what is counted, test/sim/rules.hpp and test/sim/patience.hpp
+// what "in time" means).
 //
 //   sim --expect test/sim/table.txt               what ./run test does: a million handshakes, compared with the table
 //   sim --record test/sim/table.txt               writes that table anew
@@ -15,6 +16,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "test/sim/bounds.hpp"
 #include "test/sim/table.hpp"
 
 using namespace vestibule;

@@ -13,9 +13,12 @@ enum class sender : u8 { peer, guesser, replayer, host };
 enum class cause : u8 {
     none,
     in_time,   // it completes a handshake, and in time: must not be
-    late,      // it completes one, but not in time any more
+    late,      // it completes one, but not in time any more (patience.hpp)
+    disturbed, // it would have been in time, but clocks, keys or promises have changed under it
+    apart,     // it would have been in time for the adaptor that sent the SYN-ACK
     overtaken, // it does not: what does came later, or was lost; and no timestamp shows whose it is
-    gone,      // the programs were not there, what the stack knew was lost, or it conducts a handshake of its own
+    gone,      // the programs were not there, what the stack knew was lost, it conducts a handshake of its own, or what
+               // was handed over found the accept queue full
     provoked,  // an attacker's segment was reset, and the reset fits the peer
 };
 

@@ -29,16 +29,15 @@ peer_offer some_offer(randomness& chance) {
     }
 }
 
-// Of its own for each peer, so that nobody meets what an earlier connection left in the network.
-tuple some_ends(u32 number, bool v6, randomness& chance) {
+tuple some_ends(u32 port, bool v6, randomness& chance) {
     static const address local_v4 = ip("192.0.2.1");
     static const address local_v6 = ip("2001:db8::1");
     static const address v6_site = ip("2001:db8:5::");
     tuple t{};
     t.peer = v6 ? v6_site : address{{be32{}, be32{}, mapped_prefix, be32{}}};
-    t.peer.word[3] = network(0xc6336400U | (number / 60'000 & 0xff)); // 198.51.100.0/24
+    t.peer.word[3] = network(0xc6336400U | (port / 60'000 & 0xff)); // 198.51.100.0/24
     t.local = v6 ? local_v6 : local_v4;
-    t.peer_port = network(static_cast<u16>(1024 + number % 60'000));
+    t.peer_port = network(static_cast<u16>(1024 + port % 60'000));
     t.local_port = network(chance.chance(100) ? deferring_port : plain_port);
     return t;
 }
@@ -54,11 +53,11 @@ bool after(u32 a, u32 b) {
 
 } // namespace
 
-peer::peer(u32 number, street& around)
+peer::peer(u32 number, u32 port, street& around)
     : number_(number), around_(around), v6_(around.chance.chance(300)), offer_(some_offer(around.chance)),
       isn_(around.chance.word()), clock_offset_(around.chance.word()), unacknowledged_(isn_ + 1),
       end_(isn_ + 1 + segment_bytes * static_cast<u32>(1 + around.chance.below(3))) {
-    ends_ = some_ends(number, v6_, around.chance);
+    ends_ = some_ends(port, v6_, around.chance);
     around_.book.open(number, ends_, isn_, offer_);
 }
 
@@ -196,7 +195,9 @@ void peer::receive(const packet& p) {
 
 // The SYN-ACK.
 void peer::take(const reply& r) {
-    if ((r.flags & wire::syn) == 0 || r.acknowledgment != isn_ + 1)
+    if (r.acknowledgment != isn_ + 1)
+        return reject(r);
+    if ((r.flags & wire::syn) == 0)
         return;
     const offer said = oracle::read_options(r.options);
     if (!rightful(r, said)) {
@@ -214,6 +215,13 @@ void peer::take(const reply& r) {
     if (pause == 0)
         return request();
     around_.time.after(pause, [this] { request(); });
+}
+
+// RFC 9293 section 3.10.7.3: what acknowledges nothing of ours belongs to an earlier connection of these ends, and that is
+// over.
+void peer::reject(const reply& r) {
+    if ((r.flags & wire::ack) != 0)
+        send(segment_at(r.acknowledgment, wire::rst));
 }
 
 void peer::take_reset(const reply& r, cause why) {

@@ -24,11 +24,13 @@ struct street {
 
 class peer {
 public:
-    peer(u32 number, street& around);
+    // `port` stands for address and port: no two peers that are there at once have the same.
+    peer(u32 number, u32 port, street& around);
 
     void begin();
     void receive(const packet& p);
     [[nodiscard]] const tuple& ends() const { return ends_; }
+    [[nodiscard]] bool closed() const { return state_ == state::closed; }
 
 private:
     enum class state : u8 { syn_sent, established, closed };
@@ -48,6 +50,7 @@ private:
     [[nodiscard]] bool well_formed(const reply& r) const;
     [[nodiscard]] bool rightful(const reply& r, const offer& said) const;
     void take(const reply& r);
+    void reject(const reply& r);
     void take_reset(const reply& r, cause why);
     void take_acknowledgment(const reply& r);
 

@@ -25,7 +25,7 @@ enum class mishap {
     stop_and_start,  // farewell, programs gone, programs back: with keys of a new secret
     kill_and_start,  // programs stay; nobody rotates keys, until a new process goes on with the same secret
     machine_restart, // connections, keys and clock begin anew
-    wall_clock_step, // some tens of seconds, forth and back in turn
+    wall_clock_step, // forth and back in turn
 };
 
 // Guesses and replays for each handshake. A replay is of a completing ACK seen on the path.
@@ -42,12 +42,15 @@ struct scenario {
     u32 adaptors = 1;       // packets fall on them at random
     i64 clock_ahead_ms = 0; // of the second adaptor: its own clock
     i64 wall_ahead_ms = 0;  // and its wall clock
+    u64 looks_late_ms = 0;  // and how much later than the first it looks at that
     u64 rotation_s = usual_key_epoch_seconds;
     mishap what = mishap::none;
     u64 every_ms = 0;            // between two mishaps
+    i64 wall_step_ms = 45'000;   // of mishap::wall_clock_step
     u64 promise_every_ms = 0;    // a rehearsal finds another window scale this often; 0: never
     bool promises_apart = false; // with and without timestamps each in their own time
     u64 accept_every_ms = 0;     // a slow application with a short accept queue; 0: a quick one
+    u32 ports = 0;               // peers come from so few, at once after one another; 0: each has ends of its own
 };
 
 std::vector<scenario> scenarios();

@@ -4,6 +4,8 @@ namespace vestibule::test {
 
 namespace {
 
+constexpr weather with_old_copies{
+    .lost = 10, .doubled = 100, .straggling = 50, .straggling_ms = 20'000, .delay_ms = 10};
 constexpr weather rough{.lost = 50, .doubled = 20, .straggling = 50, .straggling_ms = 2'000, .delay_ms = 50};
 
 std::vector<scenario> of_the_network() {
@@ -18,6 +20,7 @@ std::vector<scenario> of_the_network() {
         {.name = "300 ms away", .net = {.delay_ms = 300}},
         {.name = "2 s away", .net = {.delay_ms = 2'000}},
         {.name = "rough", .net = rough},
+        {.name = "ports used again", .net = with_old_copies, .ports = 2'000},
     };
 }
 
@@ -26,6 +29,11 @@ std::vector<scenario> of_the_machine() {
         {.name = "slow application", .net = {.lost = 10}, .accept_every_ms = 4},
         {.name = "keys every 2 s", .net = rough, .rotation_s = 2},
         {.name = "wall clock steps", .net = rough, .what = mishap::wall_clock_step, .every_ms = 20'000},
+        {.name = "wall clock far off",
+         .net = rough,
+         .what = mishap::wall_clock_step,
+         .every_ms = 20'000,
+         .wall_step_ms = 5 * 64'000},
         {.name = "stopped, started", .net = rough, .what = mishap::stop_and_start, .every_ms = 30'000},
         {.name = "killed, started", .net = rough, .what = mishap::kill_and_start, .every_ms = 40'000},
         {.name = "machine restarted", .net = rough, .what = mishap::machine_restart, .every_ms = 30'000},
@@ -38,6 +46,7 @@ std::vector<scenario> of_two_adaptors() {
     return {
         {.name = "two adaptors", .net = rough, .adaptors = 2},
         {.name = "two, keys every 2 s", .net = {.delay_ms = 50}, .adaptors = 2, .rotation_s = 2},
+        {.name = "two, keys 60 ms apart", .adaptors = 2, .looks_late_ms = 60, .rotation_s = 2},
         {.name = "two, clocks 20 ms apart", .adaptors = 2, .clock_ahead_ms = 20, .wall_ahead_ms = 20},
         {.name = "two, clocks 3 s apart", .net = rough, .adaptors = 2, .clock_ahead_ms = 3'000, .wall_ahead_ms = 3'000},
     };

@@ -6,7 +6,6 @@ namespace {
 
 constexpr u64 farewell_ms = 3000; // control/daemon.cpp
 constexpr u64 away_ms = 500;
-constexpr i64 wall_step_ms = 45'000;
 
 tuple tuple_of_receiver(const segment& s) {
     return {s.destination, s.source, s.destination_port, s.source_port};
@@ -23,8 +22,8 @@ simulation::simulation(const scenario& s, u64 seed, u64 handshakes)
                   attackers_.overhear(p);
                   internet_.carry(std::move(p), at_site_);
               }},
-      at_site_([this](const packet& p) { meet(p); }), at_peer_([this](const packet& p) { peers_[p.peer].receive(p); }) {
-}
+      at_site_([this](const packet& p) { meet(p); }), at_peer_([this](const packet& p) { peers_[p.peer].receive(p); }),
+      last_at_(s.ports, nobody) {}
 
 tallies simulation::run() {
     arrive_next();
@@ -39,8 +38,24 @@ tallies simulation::run() {
     return book_.sum;
 }
 
+// A port for the next peer: any whose last peer is gone.
+std::optional<u32> simulation::free_port() {
+    if (last_at_.empty())
+        return static_cast<u32>(peers_.size());
+    for (u32 tries = 0; tries < 10; ++tries)
+        if (const u64 port = chance_.below(last_at_.size());
+            last_at_[port] == nobody || peers_[last_at_[port]].closed())
+            return static_cast<u32>(port);
+    return {};
+}
+
 void simulation::arrive_next() {
-    peer& p = peers_.emplace_back(static_cast<u32>(peers_.size()), street_);
+    const std::optional<u32> port = free_port();
+    if (!port)
+        return time_.after(arrivals_apart_ms, [this] { arrive_next(); });
+    if (!last_at_.empty())
+        last_at_[*port] = static_cast<u32>(peers_.size());
+    peer& p = peers_.emplace_back(static_cast<u32>(peers_.size()), *port, street_);
     p.begin();
     attackers_.attack(p.ends());
     if (peers_.size() < handshakes_)
@@ -59,8 +74,8 @@ void simulation::meet(const packet& p) {
 
 void simulation::to_peer(packet p) {
     p.from = sender::host;
-    if (p.peer == nobody)
-        p.peer = book_.peer_at(tuple_of_receiver(read(p.frame).s)); // whom an attacker named as the source
+    if (p.peer == nobody || !last_at_.empty())
+        p.peer = book_.peer_at(tuple_of_receiver(read(p.frame).s)); // whoever has those ends now
     if (p.peer != nobody)
         internet_.carry(std::move(p), at_peer_);
 }
@@ -89,7 +104,7 @@ void simulation::mishap_comes() {
     case mishap::machine_restart:
         return machine_restart(a);
     case mishap::wall_clock_step:
-        return a.step_wall_clock(steps_ % 2 == 1 ? wall_step_ms : -wall_step_ms);
+        return a.step_wall_clock(steps_ % 2 == 1 ? scenario_.wall_step_ms : -scenario_.wall_step_ms);
     case mishap::none:
         break;
     }
@@ -99,21 +114,25 @@ void simulation::mishap_comes() {
 void simulation::stop_and_start(adaptor& a) {
     a.take_up(duty::stopping);
     time_.after(farewell_ms, [&a] { a.take_up(duty::absent); });
-    time_.after(farewell_ms + away_ms, [&a] {
+    time_.after(farewell_ms + away_ms, [this, &a] {
+        a.look_at_clocks(time_.now_ms());
         a.take_new_secret();
         a.take_up(duty::serving);
     });
 }
 
 void simulation::kill_and_start(adaptor& a) {
-    a.rotate(false);
-    time_.after(chance_.below(scenario_.every_ms), [&a] { a.rotate(true); });
+    a.lose_daemon();
+    time_.after(chance_.below(scenario_.every_ms), [this, &a] {
+        a.look_at_clocks(time_.now_ms());
+        a.regain_daemon();
+    });
 }
 
 void simulation::machine_restart(adaptor& a) {
     site_.stack.forget_everything();
     book_.host_forgot();
-    a.restart_clock(time_.now_ms());
+    a.restart_clock();
     a.take_new_secret();
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <deque>
+#include <optional>
+#include <vector>
 
 #include "test/sim/attackers.hpp"
 #include "test/sim/internet.hpp"
@@ -19,6 +21,7 @@ public:
     tallies run();
 
 private:
+    [[nodiscard]] std::optional<u32> free_port();
     void arrive_next();
     void meet(const packet& p);
     void to_peer(packet p);
@@ -45,6 +48,7 @@ private:
     std::deque<peer> peers_;
     internet::destination at_site_;
     internet::destination at_peer_;
+    std::vector<u32> last_at_; // by port, where ports are few
     bool in_batch_ = false;
     u64 steps_ = 0;
     u8 shift_with_ = 7;

@@ -20,17 +20,27 @@ const std::vector<column>& columns() {
     static const std::vector<column> all{
         {"handshakes", "peers that sent a SYN", &tallies::handshakes},
         {"served", "had their request acknowledged", &tallies::served},
-        {"unheard", "gave up, since too much was lost on the way or the accept queue was full", &tallies::unheard},
-        {"late", "completed when it was not in time any more (test/sim/rules.hpp)", &tallies::late},
+        {"unheard", "gave up: no answer came to six SYNs, or the accept queue was full", &tallies::unheard},
+        {"stuck", "gave up: what it said after the handshake was never acknowledged", &tallies::stuck},
+        {"late", "completed when it was not in time any more (test/sim/patience.hpp says what is, here and below)",
+         &tallies::late},
+        {"disturbed", "refused in time, but keys were lost, or a clock set, between SYN-ACK and ACK",
+         &tallies::disturbed},
+        {"apart", "refused in time, by the other of two adaptors: their clocks differ", &tallies::apart},
         {"overtaken", "without timestamps, and a later segment came before the first: reset, as DESIGN.md says",
          &tallies::overtaken},
-        {"gone", "reset while programs, or what the stack knew, were gone, or because it answered the SYN as well",
+        {"gone",
+         "reset while programs, or what the stack knew, were gone; because it answered the SYN as well; or since the "
+         "accept queue filled up between admission and building",
          &tallies::gone},
         {"provoked", "reset by an attacker on the path", &tallies::provoked},
-        {"REFUSED", "refused in time: must be 0", &tallies::refused_in_time},
+        {"haunted", "an old copy of an earlier connection's ACK came before its own", &tallies::haunted},
+        {"REFUSED", "refused in time, for no such reason: must be 0", &tallies::refused_in_time},
         {"UNASKED", "connections that no peer had asked for, nor a guess brought in: must be 0", &tallies::unasked},
         {"DISAGREE", "records that contradict the SYN-ACK or each other: must be 0", &tallies::disagreeing},
-        {"BAD", "frames that a peer could not take: must be 0", &tallies::bad_frames},
+        {"FORGED", "connections whose cookie a second implementation denies: must be 0", &tallies::forged},
+        {"BAD", "frames that a peer could not take, SYN-ACKs that leave out what was offered: must be 0",
+         &tallies::bad_frames},
         {"stack", "handshakes that the stack conducted itself", &tallies::by_the_stack},
         {"again", "admitted once more, after the connection was gone, by an old copy of the ACK", &tallies::again},
         {"twice", "records that the stack drops: the connection has just been built from another", &tallies::unbuilt},
@@ -101,16 +111,6 @@ std::string reasons(const std::vector<row>& rows) {
 
 std::string table_of(const std::vector<row>& rows) {
     return legend() + outcomes(rows) + chances(rows) + reasons(rows);
-}
-
-std::vector<std::string> wrongs_of(const row& r) {
-    std::vector<std::string> wrongs;
-    for (const u64 tallies::* count :
-         {&tallies::refused_in_time, &tallies::unasked, &tallies::disagreeing, &tallies::bad_frames})
-        for (const column& c : columns())
-            if (c.count == count && r.sum.*count != 0)
-                wrongs.push_back(fmt::format("{}: {} {}", r.what.name, r.sum.*count, c.meaning));
-    return wrongs;
 }
 
 } // namespace vestibule::test

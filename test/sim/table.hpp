@@ -15,7 +15,4 @@ struct row {
 
 std::string table_of(const std::vector<row>& rows);
 
-// The invariants that do not hold.
-std::vector<std::string> wrongs_of(const row& r);
-
 } // namespace vestibule::test

@@ -2,6 +2,8 @@
 // SipHash, the options as the kernel's tcp_parse_options reads them.
 #pragma once
 
+#include <algorithm>
+
 #include "engine/cookie.hpp"
 #include "engine/options.hpp"
 #include "test/engine/world.hpp"
@@ -37,6 +39,43 @@ inline u32 cookie(const key_ring& keys, const connection& c, u32 memo_bits, u8 o
 inline bool is_ours(const key_ring& keys, const connection& c, u32 number, u8 our_shift) {
     const u32 memo_bits = (number ^ number >> 10) & 0x1ff;
     return cookie(keys, c, memo_bits, our_shift, number >> 9 & 1) == number;
+}
+
+// Of IPv4 and of IPv6.
+inline constexpr u32 mss_sizes[2][8]{{536, 1220, 1360, 1400, 1440, 1452, 1460, 8960},
+                                     {1220, 1300, 1360, 1380, 1400, 1432, 1440, 8940}};
+
+// What a record says of the MSS that a peer offered: the next smaller of eight sizes. A listener may have said that it
+// wants no larger segments (TCP_MAXSEG).
+inline u32 kept_mss(bool v6, u32 offered, u32 most = 0) {
+    const u32 least = mss_sizes[v6][0];
+    const u32 size = *(std::upper_bound(mss_sizes[v6] + 1, mss_sizes[v6] + 8, offered) - 1);
+    return most == 0 ? size : std::min(size, std::max(most, least));
+}
+
+// The adaptor's timestamp clock for the addresses of a connection.
+inline u32 timestamp_clock(const key_ring& keys, const connection& c, u64 now_ms) {
+    return static_cast<u32>(sodium_siphash(keys.clock, c.addresses)) + static_cast<u32>(now_ms);
+}
+
+// Whether `e` is the record of a handshake of ours, completed now by a segment that echoes `echo`: all that it says is in
+// the cookie, and, where timestamps are in force, our clock showed what is echoed within the last minute. (An echo of zero
+// tells nothing.) Which scale we promised is for the caller to know.
+inline bool confirms(const established& e, const key_ring& keys, u64 now_ms, u32 echo, u32 most_mss = 0) {
+    const bool v6 = !is_v4(e.peer);
+    bytes addresses;
+    drafting::append_address(addresses, e.peer, v6);
+    drafting::append_address(addresses, e.local, v6);
+    const connection c{addresses, join({two(host(e.peer_port)), two(host(e.local_port))}), e.peer_isn};
+    const u32 memo_bits = (e.local_isn ^ e.local_isn >> 10) & 0x1ff;
+    const u32 shift = memo_bits >> 2 & 15;
+    const u32 clock = timestamp_clock(keys, c, now_ms);
+    const bool timely = echo == 0 || clock - echo <= 60'000;
+    return is_ours(keys, c, e.local_isn, e.local_shift) &&
+           e.mss == kept_mss(v6, mss_sizes[v6][memo_bits >> 6], most_mss) && e.window_scale == (shift != 15) &&
+           e.peer_shift == (shift != 15 ? shift : 0) && (shift != 15 || e.local_shift == 0) &&
+           e.sack == (memo_bits >> 1 & 1) && e.ecn == (memo_bits & 1) &&
+           (e.timestamps == 0 || (timely && e.timestamp_now == clock));
 }
 
 inline bool same(const memo& a, const memo& b) {
