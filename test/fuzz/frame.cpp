@@ -1,7 +1,8 @@
-// Any frame, through adaptor and handoff, for a host whose answer and listener are of any kind. A reply is whole, goes
-// back where the SYN came from, offers no more than was offered, and is a promise that is kept: the ACK to it is
-// admitted, with a record that says the same. Input: eight bytes that make up the host, then the frame.
-#include "engine/checksum.hpp"
+// Any frame, through adaptor and handoff, for a host whose answer and listener are of any kind. A SYN that nothing speaks
+// against is answered. A reply is whole, goes back where the SYN came from, agrees to what was offered and to no more, and
+// is a promise that is kept: the ACK to it is admitted, with a record that says the same. Input: eight bytes that make up
+// the host, then the frame.
+#include "test/fuzz/clean.hpp"
 #include "test/fuzz/input.hpp"
 #include "test/support/oracle.hpp"
 
@@ -125,18 +126,35 @@ void check_headers(const reply& a, const bytes& syn, const read_frame& r, const 
     require(a.reserved == 0 && a.urgent == 0, "reserved bits");
 }
 
-// Only what was offered, and only what the host agrees to.
-void check_options(const reply& a, const read_frame& r, const scene& x) {
+// As RFC 3168 section 6.1.1 has it; more in attempts::offers_ecn.
+bool ecn_due(const read_frame& r, const promise& p) {
+    constexpr u8 both = wire::ece | wire::cwr;
+    const bool plain = r.s.ecn == 0 || r.s.accurate || r.s.reserved;
+    return (r.s.flags & both) == both && plain && (p.allows & allows_ecn) != 0;
+}
+
+// By another hand than the engine's, but where the frame ends within them.
+offer options_in(const bytes& frame, const read_frame& r) {
+    const bool whole = r.s.options_at + std::size_t{r.s.options_length} <= frame.size();
+    return whole ? oracle::read_options(part(frame, r.s.options_at, r.s.options_length)) : r.o;
+}
+
+// What was offered and the host agrees to, neither less nor more.
+void check_options(const reply& a, const offer& offered, const read_frame& r, const scene& x) {
     const offer said = oracle::read_options(a.options);
-    const bool stamped = offers(said, offers_timestamps);
     const answer& on_file = x.host.on_file;
+    const bool stamped =
+        offers(offered, offers_timestamps) && (on_file.with_timestamps.allows & allows_timestamps) != 0;
     const promise& p = stamped ? on_file.with_timestamps : on_file.without_timestamps;
-    const bool ecn_offered = (r.s.flags & (wire::ece | wire::cwr)) == (wire::ece | wire::cwr);
-    require((said.kinds & ~r.o.kinds) == 0, "no option that was not offered");
-    require(!offers(said, offers_sack) || (p.allows & allows_sack) != 0, "no SACK against the host's will");
-    require(!stamped || said.timestamp_echo == r.o.timestamp, "the timestamp is echoed");
-    require(!offers(said, offers_window_scale) || said.shift == p.shift, "the window scale on file");
-    require((a.flags & wire::ece) == 0 || (ecn_offered && (p.allows & allows_ecn) != 0), "no ECN unasked");
+    const bool sack = offers(offered, offers_sack) && (p.allows & allows_sack) != 0;
+    const bool scale = offers(offered, offers_window_scale) && (p.allows & allows_window_scale) != 0;
+    require(offers(said, offers_timestamps) == stamped, "timestamps where both want them");
+    require(offers(said, offers_sack) == sack, "SACK where both want it");
+    require(offers(said, offers_window_scale) == scale, "window scaling where both want it");
+    require((said.kinds & ~(offers_timestamps | offers_sack | offers_window_scale)) == 0, "no other option");
+    require(!stamped || said.timestamp_echo == offered.timestamp, "the timestamp is echoed");
+    require(!scale || said.shift == p.shift, "the window scale on file");
+    require(((a.flags & wire::ece) != 0) == ecn_due(r, p), "ECN where both want it");
     require(said.mss == p.mss && a.window == p.window, "MSS and window on file");
 }
 
@@ -153,45 +171,57 @@ draft ack_to(const reply& a, const read_frame& r) {
     return d;
 }
 
-void check_record(const established& e, const reply& a, const read_frame& r) {
+void check_record(const established& e, const reply& a, const offer& offered, const read_frame& r, u16 most_mss) {
     const offer said = oracle::read_options(a.options);
     const bool scaled = offers(said, offers_window_scale);
     require(e.local_isn == a.sequence && e.peer_isn == r.s.sequence, "initial sequence numbers");
     require(e.window_scale == scaled && e.local_shift == (scaled ? said.shift : 0), "our window scale");
-    require(e.peer_shift == (scaled ? r.o.shift : 0), "the peer's window scale");
+    require(e.peer_shift == (scaled ? offered.shift : 0), "the peer's window scale");
     require(e.sack == offers(said, offers_sack) && e.timestamps == offers(said, offers_timestamps), "options");
     require(e.ecn == ((a.flags & wire::ece) != 0), "ECN");
     require(e.timestamps == 0 || e.timestamp_now - said.timestamp == round_trip_ms, "the clock of the moment");
-    require(e.mss <= (r.s.v6 ? 1220U : 536U) || e.mss <= r.o.mss, "no MSS above the offer");
+    require(e.mss == oracle::kept_mss(r.s.v6, offered.mss, most_mss), "the peer's MSS, rounded down");
 }
 
-void promise_is_kept(const reply& a, const read_frame& r, const scene& x) {
+void promise_is_kept(const reply& a, const offer& offered, const read_frame& r, const scene& x) {
     if (a.acknowledgment == world::rehearsal_token)
         return;
     scene later = x;
     later.now_ms += round_trip_ms;
     const completed done = complete(frame_of(ack_to(a, r)), later.host, later.moment());
     require(done.result == outcome{action::admit, reason::admitted}, "the ACK to a reply is admitted");
-    check_record(done.record, a, r);
+    check_record(done.record, a, offered, r, x.host.socket.most_mss);
 }
 
 void check_reply(const bytes& syn, const bytes& answered, const read_frame& r, const scene& x) {
     const reply a = take_apart(answered);
     check_headers(a, syn, r, x);
-    check_options(a, r, x);
+    const offer offered = options_in(syn, r);
+    check_options(a, offered, r, x);
     const read_frame again = read(answered, x.stripped);
     require(again.how == shape::tcp && again.s.flags == a.flags, "our own parser reads it");
-    promise_is_kept(a, r, x);
+    promise_is_kept(a, offered, r, x);
+}
+
+// The host, its listener and the way to the peer allow of an answer to that station's SYNs.
+bool serves(const bytes& frame, const scene& x) {
+    const listener& l = x.host.socket;
+    const bool open = l.state == socket_state::listening && !l.queue_full && !l.multipath && !l.demands_keys;
+    return x.answering && x.host.has_answer && x.host.on_file.state == service::served && open && frame.size() >= 12 &&
+           part(frame, 0, 6) == bytes(host_link.begin(), host_link.end()) && x.host.back.kind >= way_kind::on_link;
 }
 
 void at_adaptor(const bytes& arriving, const scene& x) {
     const exact_frame f(arriving);
     const read_frame r = read_exactly(f, x);
+    const bool due = serves(arriving, x) && clean::syn(arriving, x.host.socket.fast_open);
+    require(!due || r.how == shape::tcp, "a clean SYN is read");
     if (r.how != shape::tcp)
         return;
     synack answer{};
     const outcome o = judge_attempt(f.span(x.beyond), r.s, r.o, x.moment(), x.host, answer);
     require(f.untouched(), "judging changes nothing");
+    require(!due || o == attempts::ready, "a clean SYN is answered");
     if (o.act != action::reply)
         return;
     const exact_frame reply(arriving, reply_length(r.s, answer));
@@ -211,8 +241,11 @@ void at_handoff(const bytes& arriving, const scene& x) {
     if (o.act != action::admit)
         return;
     require((r.s.flags & (wire::ack | wire::syn | wire::rst)) == wire::ack && !r.s.fragmented, "an ACK completes");
-    const oracle::connection c = oracle::connection_of(r.s, r.s.sequence - 1);
-    require(oracle::is_ours(some_keys, c, r.s.acknowledgment - 1, e.local_shift), "only our cookies are admitted");
+    const promise& p = e.timestamps != 0 ? x.host.on_file.with_timestamps : x.host.on_file.without_timestamps;
+    const u32 echo = options_in(arriving, r).timestamp_echo;
+    require(e.peer_isn + 1 == r.s.sequence && e.local_isn + 1 == r.s.acknowledgment, "its own sequence numbers");
+    require(e.window_scale == 0 || e.local_shift == p.shift, "the scale that was promised");
+    require(oracle::confirms(e, some_keys, x.now_ms, echo, x.host.socket.most_mss), "only our cookies are admitted");
 }
 
 } // namespace

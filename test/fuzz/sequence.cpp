@@ -38,6 +38,8 @@ public:
         require(book_.sum.refused_in_time == 0, "nobody is refused in time");
         require(book_.sum.unasked == 0, "nobody is admitted unasked");
         require(book_.sum.disagreeing == 0, "records agree");
+        require(book_.sum.forged == 0, "no guess is taken but for a cookie that a second implementation confirms");
+        require(book_.sum.bad_frames == 0, "what is offered is agreed to");
     }
 
 private:
@@ -82,7 +84,8 @@ private:
         const auto number = static_cast<u32>(visitors_.size());
         const u8 kinds = in_.take<u8>();
         visitor v{.syn = (kinds & 1) != 0 ? v6() : v4(), .offered = {}, .heard = {}};
-        v.offered = {(kinds & 2) != 0, (kinds & 4) != 0, (kinds & 8) != 0, (kinds & 16) != 0, 9, 1460};
+        constexpr u16 sizes[]{1460, 0, 1399, 9000};
+        v.offered = {(kinds & 2) != 0, (kinds & 4) != 0, (kinds & 8) != 0, (kinds & 16) != 0, 9, sizes[kinds >> 6]};
         v.syn.from_port = static_cast<u16>(40000 + number);
         v.syn.to_port = (kinds & 32) != 0 ? deferring_port : plain_port;
         v.syn.sequence = 1000 * number + in_.take<u8>();
@@ -180,7 +183,18 @@ private:
         else if (what % 4 == 2)
             a.take_up(static_cast<duty>(what / 4 % 3));
         else
+            befall(a, what / 4);
+    }
+
+    void befall(adaptor& a, u32 what) {
+        if (what % 4 == 0)
             place_.stack.accept_one();
+        else if (what % 4 == 1)
+            a.lose_daemon();
+        else if (what % 4 == 2)
+            a.regain_daemon();
+        else
+            a.step_wall_clock(1000 * (static_cast<i64>(what) - 32));
     }
 
     void send(packet p) {
