@@ -6,7 +6,8 @@ do; what came back is known before the next one begins. All conversations go thr
 step is over is not a matter of time: behind its last frame an echo request is sent, and frames are received in order.
 
 What came back is noted in words that no two connections differ in: numbers relative to the initial sequence numbers,
-time stamps by the segment they echo. What a timer repeats is left out: when it comes is not what is compared here.
+time stamps by the segment they echo. Everything that comes counts, as often as it comes, but for what a timer may have
+repeated: when that comes is not what is compared here.
 """
 
 from __future__ import annotations
@@ -30,17 +31,21 @@ ALL_PROTOCOLS = 3  # ETH_P_ALL
 OUTGOING = 4  # PACKET_OUTGOING
 SO_RCVBUFFORCE = 33
 MOST_AT_ONCE = 64  # frames: a veth queues 256
+TIMER = 0.9  # seconds; a segment that comes again before that was not repeated by a timer
+SAME_CLOCK = 10_000  # milliseconds; a clock that jumps so far is another one
 
 GATEWAY = {4: "10.77.0.1", 6: "fd77::1"}
 HERALD = "10.77.0.98"  # who sends the echo requests, on the link itself
 
-# No delayed acknowledgments, no timers that fire before a script is over, no rate limit that depends on when it began.
+# No delayed acknowledgments, no timers that fire before a script is over, no rate limit that depends on when it began,
+# no window that depends on how much memory there is.
 ROUTE = "quickack 1 rto_min 20s"
 SYSCTLS = {
     "net.core.somaxconn": 16384,
     "net.ipv4.tcp_max_syn_backlog": 16384,
     "net.ipv4.tcp_invalid_ratelimit": 0,
     "net.ipv4.tcp_early_retrans": 0,
+    "net.ipv4.tcp_rmem": "4096 131072 33554432",
 }
 
 
@@ -194,7 +199,7 @@ class Peer:
     sent: int = 0
     next: int = 1  # where data goes on
     isns: list[int] = dataclasses.field(default_factory=list)  # the host's, as they came
-    heard: list[Segment] = dataclasses.field(default_factory=list)
+    synacks: int = 0
 
     @property
     def family(self) -> int:
@@ -245,7 +250,8 @@ class Peer:
     # --- What comes back ----------------------------------------------------------------------------------------------
 
     def hear(self, segment: Segment) -> str:
-        """Notes the segment; returns it in words."""
+        """The segment in words."""
+        self.synacks += bool(segment.flags & SYN)
         if segment.flags & SYN and segment.sequence not in self.isns:
             self.theirs = self.theirs if self.isns else segment.sequence
             self.isns.append(segment.sequence)
@@ -259,7 +265,6 @@ class Peer:
         words += [self._option(*each) for each in options]
         if takes_space(segment) and any(kind == 8 for kind, _ in options):
             self.stamp = self.clock  # a bare ACK's may be the same millisecond's or not: all would depend on that
-        self.heard.append(segment)
         return ", ".join(filter(None, words))
 
     def _in_host_space(self, number: int) -> str:
@@ -273,21 +278,21 @@ class Peer:
             return ""
         if kind == 8:
             value, echo = struct.unpack("!II", content)
-            backwards = self.clock and distance(value, self.clock) < 0
-            self.clock = value
             which = f"echoes {echo - self.stamp_of(0) if echo else 'nothing'}"
-            return which + ", clock runs backwards" * bool(backwards)
+            return which + self._clock_goes_on(value)
         if kind == 5:
             edges = struct.unpack(f"!{len(content) // 4}I", content)
             return "holds " + " ".join(place(edge, self.isn) for edge in edges)
         name = {2: "MSS", 3: "scale", 4: "SACK"}.get(kind, f"option {kind}")
         return name + f" {int.from_bytes(content, 'big')}" * bool(content)
 
-    def repeats(self, segment: Segment) -> bool:
-        """Whether it takes up sequence space and was heard before: a timer's work, or a SYN-ACK asked for again."""
-        return takes_space(segment) and any((s.flags, s.sequence, s.acknowledgment, s.payload) ==
-                                            (segment.flags, segment.sequence, segment.acknowledgment,
-                                             segment.payload) for s in self.heard)
+    def _clock_goes_on(self, value: int) -> str:
+        """Or what the host's clock does instead."""
+        away = distance(value, self.clock) if self.clock else 0
+        self.clock = value
+        if abs(away) > SAME_CLOCK:
+            return ", another clock"
+        return ", clock runs backwards" * (away < 0)
 
 
 def takes_space(segment: Segment) -> bool:
@@ -373,12 +378,17 @@ class Conversation:
         self._title = ""
         self._words: list[str] = []
         self._windows: list[int] | None = [] if windows else None
-        self._synacks_due = 0
+        self._began = 0.0  # the step
+        self._sent: Sequence[Segment] = ()  # by the step
+        self._acknowledgments = 0  # that it got, and nothing with them
+        self._came: dict[tuple[object, ...], float] = {}  # what takes up sequence space: when its step began
 
     def step(self) -> Iterator[Arrival]:
         """Begins the next step; yields what arrived meanwhile, for whomever."""
         self._conclude()
         self.pause = 0.0
+        self._began = time.monotonic()
+        self._sent, self._acknowledgments = (), 0
         try:
             title, action = next(self._steps)
         except StopIteration:
@@ -395,23 +405,38 @@ class Conversation:
             yield from self._send([action] if isinstance(action, Segment) else action)
 
     def _send(self, segments: Sequence[Segment]) -> Iterator[Arrival]:
-        self._synacks_due = sum(bool(s.flags & SYN) for s in segments)
+        self._sent = segments
         for segment in segments:
             yield from self.server.send(segment)
 
     def hear(self, segment: Segment, way: str) -> None:
-        """What a timer repeats counts only where the script waits for it."""
-        if self.peer.repeats(segment) and not self.pause and not self._synacks_due:
+        if self._may_be_a_timers(segment):
             return
-        if segment.flags & SYN:
-            self._synacks_due = max(self._synacks_due - 1, 0)
+        self._acknowledgments += segment.flags == ACK
         words = ", ".join(filter(None, (self.peer.hear(segment), way)))
-        merged = segment.flags == ACK  # two segments received together are acknowledged once
-        if words in self._words and (merged or self.pause):
+        if words in self._words and self._counts_once(segment):
             return
         self._words.append(words)
         if self._windows is not None and not segment.flags & (SYN | RST):
             self._windows.append(segment.window)
+
+    def _may_be_a_timers(self, segment: Segment) -> bool:
+        """Such a segment counts only where the script waits for it, and as many SYN-ACKs do as there were SYNs."""
+        if not takes_space(segment):
+            return False
+        key = segment.flags, segment.sequence, segment.acknowledgment, segment.payload
+        if key not in self._came:
+            self._came[key] = self._began
+            return False
+        return time.monotonic() - self._came[key] > TIMER and not self.pause and not self._is_due(segment)
+
+    def _is_due(self, segment: Segment) -> bool:
+        synacks = sum(words.startswith("SA,") for words in self._words)
+        return bool(segment.flags & SYN) and synacks < sum(bool(s.flags & SYN) for s in self._sent)
+
+    def _counts_once(self, segment: Segment) -> bool:
+        """Of segments received together, one or several are acknowledged; and a timer may go off more than once."""
+        return self.pause > TIMER or segment.flags == ACK and self._acknowledgments <= len(self._sent)
 
     def _conclude(self) -> None:
         """Notes what came back; of what the application did, only where there was something."""

@@ -24,7 +24,6 @@ class Oddity:
     group: str
     name: str
     script: Script
-    plain: Script | None = None  # with the plain kernel, where that takes another one
 
 
 def opening(p: Peer) -> Steps:
@@ -118,12 +117,22 @@ def syn_in_time_wait(higher: bool, newer: bool) -> Script:
         seq = FAR if higher else -FAR
         if not newer:
             p.sent -= 1000
-        p.stamp = p.clock = 0  # the stack's own, from here on
         yield "SYN", p.segment(SYN, seq, None, options=p.offer())
         p.turn()
         yield "ACK", p.ack(seq=seq + 1)
         yield "application", LOOK
     return script
+
+
+def syn_after_time_wait(p: Peer) -> Steps:
+    """The connection that ended the TIME-WAIT is reset; then one more begins."""
+    yield from syn_in_time_wait(higher=True, newer=True)(p)
+    yield "RST", p.segment(RST, FAR + 1, None, options=b"")
+    yield A_MOMENT
+    yield "SYN once more", p.segment(SYN, 2 * FAR, None, options=p.offer())
+    p.turn()
+    yield "ACK once more", p.ack(seq=2 * FAR + 1)
+    yield "application", LOOK
 
 
 def others_in_time_wait(p: Peer) -> Steps:
@@ -145,6 +154,17 @@ def unanswered(p: Peer) -> Steps:
     yield "1.3 s later", 1.3
     yield "ACK", p.ack()
     yield from tail(p)
+
+
+def lost_ack(p: Peer) -> Steps:
+    """The peer has sent it, and sends it again to every SYN-ACK; it waits for what the host has to say."""
+    yield "SYN", p.syn()
+    yield "1.3 s later", 1.3
+    yield "ACK again", [p.ack()] if p.synacks > 1 else []
+    yield "application", LOOK
+    yield "the host speaks", SAY
+    yield "the peer speaks", p.ack(b"is there anybody?")
+    yield "application", LOOK
 
 
 # --- The ACK ----------------------------------------------------------------------------------------------------------
@@ -198,28 +218,6 @@ def with_stamps(value: int = 0, echo: int = 0, echo_nothing: bool = False, then:
         yield "ACK", p.ack(options=b"\1\1" + struct.pack("!BBII", 8, 10, due[0] % 2**32, due[1] % 2**32))
         if then:
             yield "ACK as it is due", p.ack()
-        yield from tail(p)
-    return script
-
-
-def late(seconds: int) -> Script:
-    """An ACK that comes so long after the SYN-ACK, as its echo tells: that is so much older."""
-    def script(p: Peer) -> Steps:
-        yield "SYN", p.syn()
-        yield "later", []
-        p.stamp -= 1000 * seconds
-        yield "ACK", p.ack()
-        yield from tail(p)
-    return script
-
-
-def late_for_the_kernel(seconds: int) -> Script:
-    """The same with a kernel, which keeps the connection half open for 1 + 2 + 4 + 8 + 16 + 32 s (tcp_synack_retries is
-    5). Here an RST ends it before that time."""
-    def script(p: Peer) -> Steps:
-        yield "SYN", p.syn()
-        yield "later", [p.segment(RST, 1, None, options=b"")] if seconds >= 63 else []
-        yield "ACK", p.ack()
         yield from tail(p)
     return script
 
@@ -446,10 +444,12 @@ ODDITIES = [Oddity(*each) for each in (
     ("TIME-WAIT", "SYN, higher ISN, older clock", syn_in_time_wait(True, False)),
     ("TIME-WAIT", "SYN, lower ISN, newer clock", syn_in_time_wait(False, True)),
     ("TIME-WAIT", "SYN, lower ISN, older clock", syn_in_time_wait(False, False)),
+    ("TIME-WAIT", "SYN, and another one later", syn_after_time_wait),
     ("TIME-WAIT", "FIN, data, RST", others_in_time_wait),
 
     ("SYN", "with data", syn_data),
     ("SYN-ACK", "not acknowledged for a second", unanswered),
+    ("SYN-ACK", "its ACK lost, the host is to speak", lost_ack),
 
     ("wrong acknowledgment", "one too low", wrong_then_right(ack=0)),
     ("wrong acknowledgment", "one too high", wrong_then_right(ack=2)),
@@ -527,9 +527,6 @@ ODDITIES = [Oddity(*each) for each in (
     ("flags on the ACK", "ECN, CWR", ecn(flags=CWR, payload=b"data")),
     ("flags on the ACK", "ECN, ECE and CWR", ecn(flags=ECE | CWR, payload=b"data")),
     ("flags on the ACK", "ECN, congestion experienced", ecn(payload=b"data", tos=3)),
-
-    *(("late ACK", f"{seconds} s", late(seconds), late_for_the_kernel(seconds))
-      for seconds in (1, 10, 30, 59, 62, 70, 3600)),
 
     ("options on the ACK", "none", with_options(b"", alone=True)),
     ("options on the ACK", "none, with data", with_options(b"", b"request", alone=True)),
