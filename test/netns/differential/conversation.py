@@ -199,7 +199,7 @@ class Peer:
     sent: int = 0
     next: int = 1  # where data goes on
     isns: list[int] = dataclasses.field(default_factory=list)  # the host's, as they came
-    synacks: int = 0
+    synacks: int = 0  # heard
 
     @property
     def family(self) -> int:
