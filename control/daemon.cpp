@@ -67,6 +67,12 @@ std::vector<attachment> attach(const programs& loaded, const run_options& option
     return out;
 }
 
+// What says that the terminal is gone; but nohup(1) has that ignored, and means it.
+int hangup() {
+    struct sigaction now{};
+    return sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN ? SIGTERM : SIGHUP;
+}
+
 class process {
 public:
     explicit process(const run_options& options);
@@ -89,6 +95,7 @@ private:
     [[nodiscard]] totals counts() const { return read_totals(programs_.adaptor.map("counters")); }
 
     asio::io_context io_;
+    asio::signal_set signals_{io_, SIGINT, SIGTERM, hangup()}; // heeded after the start, so that it leaves nothing
     run_options options_;
     instance self_;
     residence residence_;
@@ -103,7 +110,6 @@ private:
     adviser adviser_;
     std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_{nullptr, ring_buffer__free};
     asio::posix::stream_descriptor events_readable_{io_};
-    asio::signal_set signals_{io_, SIGINT, SIGTERM};
     asio::steady_timer second_{io_};
     asio::steady_timer rotation_{io_};
     asio::steady_timer farewell_{io_};

@@ -16,7 +16,8 @@ struct run_options {
     u64 key_rotation_seconds = usual_key_epoch_seconds;
 };
 
-// Returns when SIGINT or SIGTERM came and everything is detached. Throws failure, with nothing left attached.
+// Returns when SIGINT, SIGTERM or SIGHUP (unless that was ignored: nohup) came and everything is detached. Throws failure,
+// with nothing left attached.
 void run(const run_options& options);
 
 } // namespace vestibule

@@ -83,6 +83,25 @@ class Instances(unittest.TestCase):
         self.ends(signal.SIGTERM, FAREWELL)
         self.echo()
 
+    def test_the_end_of_the_terminal_while_serving_leaves_nothing(self) -> None:
+        self.serving()
+        self.ends(signal.SIGHUP, FAREWELL)
+        self.echo()
+
+    def test_under_nohup_it_outlives_the_terminal(self) -> None:
+        adaptor = self.scene.spawn("server", ["nohup", *self.scene.vestibule_words("eth0")])
+        adaptor.wait_for("^ready$", 30)
+        adaptor.signal(signal.SIGHUP)
+        self.assertFalse(until(lambda: not adaptor.running(), 1))
+        self.assertEqual(self.scene.status("server")["instance"], "default")
+
+    def test_ctrl_c_while_it_starts_leaves_nothing(self) -> None:
+        self.scene.adaptor = self.scene.spawn("server", self.scene.vestibule_words("eth0"))
+        self.assertTrue(until(lambda: left_behind(self.scene) != [], 10, pause=0.001))
+        self.scene.adaptor.signal(signal.SIGINT)
+        self.assertEqual(self.scene.adaptor.wait(30), 0)
+        self.assertEqual(left_behind(self.scene), [])
+
     def test_sigterm_where_nobody_came_is_quick(self) -> None:
         self.listen()
         self.scene.adapt()
