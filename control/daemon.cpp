@@ -105,9 +105,9 @@ private:
     keyring keys_;
     u64 epoch_ = 0;
     witness witness_;
-    std::vector<attachment> attachments_;
     losses losses_{programs_};
     adviser adviser_;
+    std::vector<attachment> attachments_; // gone before the adviser takes away its rule, which the handoff relies on
     std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_{nullptr, ring_buffer__free};
     asio::posix::stream_descriptor events_readable_{io_};
     asio::steady_timer second_{io_};

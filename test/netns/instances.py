@@ -10,10 +10,12 @@ import pty
 import signal
 import socket
 import subprocess
+import struct
 import time
 import unittest
+from collections.abc import Iterator
 
-from scene import Acceptor, Scene, echo_once, main, receive_exactly, tool, until
+from scene import BPF_TCX_INGRESS, Acceptor, Scene, echo_once, main, query_programs, receive_exactly, tool, until
 from stage import pids_in
 
 PORT = 7000
@@ -38,6 +40,19 @@ echo left: $(ls -A /run /sys/fs/bpf | grep vestibule)
 
 def is_called(name: str, pid: int) -> bool:
     return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name
+
+
+NETLINK_NETFILTER = 12
+NFT_CHANGES = 1 << 6  # the group NFNLGRP_NFTABLES
+NFT_DELETED_TABLE = 10 << 8 | 2
+
+
+def message_types(datagram: bytes) -> Iterator[int]:
+    """Of the netlink messages in it."""
+    while datagram:
+        length, kind = struct.unpack_from("=IH", datagram)
+        yield kind
+        datagram = datagram[length + 3 & ~3:]
 
 
 class Instances(unittest.TestCase):
@@ -113,6 +128,25 @@ class Instances(unittest.TestCase):
         self.serving()
         self.assertIn("table inet vestibule_default", left_behind(self.scene))
         self.ends(signal.SIGTERM, FAREWELL)
+
+    def wait_until_a_table_goes(self, rules: socket.socket) -> None:
+        while NFT_DELETED_TABLE not in message_types(rules.recv(1 << 16)):
+            pass
+
+    def test_the_rule_of_ours_goes_after_the_handoff_that_relies_on_it(self) -> None:
+        self.scene.run("server", ["nft", "table ip nat { chain pre { type nat hook prerouting priority dstnat ; } ; }"])
+        self.listen()
+        adaptor = self.scene.adapt()
+        self.scene.wait_until_served(PORT)
+        (link,) = json.loads(self.scene.ip("server", "-j link show eth0"))
+        with self.scene.inside("server"), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as rules:
+            rules.bind((0, NFT_CHANGES))
+            rules.settimeout(10)
+            self.assertEqual(len(query_programs(link["ifindex"], BPF_TCX_INGRESS)), 1)
+            adaptor.signal(signal.SIGTERM)
+            self.wait_until_a_table_goes(rules)
+            self.assertEqual(query_programs(link["ifindex"], BPF_TCX_INGRESS), [])
+        self.assertEqual(adaptor.wait(10), 0)
 
     def second_link(self) -> None:
         """One more link between client and server, with a neighbour to rehearse with."""
