@@ -80,9 +80,9 @@ public:
     process& operator=(const process&) = delete;
 
     void run();
-    void on_event(const event& e);
 
 private:
+    void on_event(const event& e);
     void listen_to_events();
     void every_second();
     void keep_keys();
@@ -108,6 +108,7 @@ private:
     losses losses_{programs_};
     adviser adviser_;
     std::vector<attachment> attachments_; // gone before the adviser takes away its rule, which the handoff relies on
+    std::vector<event> told_; // by the datapath, and not dealt with yet
     std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_{nullptr, ring_buffer__free};
     asio::posix::stream_descriptor events_readable_{io_};
     asio::steady_timer second_{io_};
@@ -118,9 +119,10 @@ private:
     u64 last_answered_ms_ = 0;
 };
 
-int take_event(void* to, void* data, size_t size) {
+// Only noted: what comes of an event may be an exception, which must not pass through the C library that calls this.
+int note_event(void* to, void* data, size_t size) {
     if (size == sizeof(event))
-        static_cast<process*>(to)->on_event(*static_cast<const event*>(data));
+        static_cast<std::vector<event>*>(to)->push_back(*static_cast<const event*>(data));
     return 0;
 }
 
@@ -145,12 +147,14 @@ void process::listen_to_events() {
         if (error)
             return;
         ring_buffer__consume(events_.get());
+        for (const event& e : std::exchange(told_, {}))
+            on_event(e);
         listen_to_events();
     });
 }
 
 void process::run() {
-    events_.reset(ring_buffer__new(programs_.adaptor.map("events"), take_event, this, nullptr));
+    events_.reset(ring_buffer__new(programs_.adaptor.map("events"), note_event, &told_, nullptr));
     if (events_ == nullptr)
         fail("cannot read the datapath's events: {}", std::strerror(errno));
     events_readable_.assign(dup(ring_buffer__epoll_fd(events_.get())));

@@ -62,6 +62,19 @@ class Ordinary(unittest.TestCase):
             connection.sendall(b"hello")
             self.assertEqual(receive_exactly(connection, 5), b"hello")
 
+    def test_native_that_begins_to_lose_replies_ends_with_one_clear_line(self) -> None:
+        """And leaves the host to itself."""
+        taking = self.scene.pass_frames("client", "eth0")
+        adaptor = self.scene.vestibule("server", "eth0", "--xdp", "native")
+        self.scene.wait_until_served(PORT)
+        taking.stop()
+        with self.scene.connect(PORT, 4, timeout=5) as connection:  # its first SYN is answered, and the answer lost
+            connection.sendall(b"hello")
+            self.assertEqual(receive_exactly(connection, 5), b"hello")
+        self.assertNotIn(adaptor.wait(10), (0, None))
+        self.assertRegex(adaptor.text(), r"(?m)^vestibule: eth0: in native mode [^\n]*loses [^\n]*--xdp auto")
+        self.assertEqual(self.scene.attached("server"), [])
+
     def test_native_serves_where_the_other_end_takes_frames(self) -> None:
         self.scene.pass_frames("client", "eth0")
         for wish in ("native", "auto"):
