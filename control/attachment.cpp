@@ -31,17 +31,33 @@ std::string program_name(u32 id) {
          interface, program_name(id), id);
 }
 
+descriptor program_under(const descriptor& link) {
+    bpf_link_info info{};
+    u32 size = sizeof(info);
+    return descriptor(bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 ? bpf_prog_get_fd_by_id(info.prog_id) : -1);
+}
+
 // A link left pinned by an earlier run, if it belongs to that interface; it gets the new program.
-descriptor take_over(const std::filesystem::path& pin, int program, u32 ifindex, bool& generic) {
+descriptor take_over(const std::filesystem::path& pin, int program, u32 ifindex, descriptor& former) {
     descriptor link = pinned_link(pin, ifindex);
+    former = program_under(link);
     if (!link || bpf_link_update(link.get(), program, nullptr) != 0) {
         std::filesystem::remove(pin);
         return {};
     }
+    return link;
+}
+
+xdp_mode mode_at(u32 ifindex) {
     auto query = sized<bpf_xdp_query_opts>();
     bpf_xdp_query(static_cast<int>(ifindex), 0, &query);
-    generic = query.attach_mode == XDP_ATTACHED_SKB;
-    return link;
+    return query.attach_mode == XDP_ATTACHED_SKB ? xdp_mode::generic : xdp_mode::native;
+}
+
+descriptor attach_xdp(int program, u32 ifindex, xdp_mode mode) {
+    auto options = sized<bpf_link_create_opts>();
+    options.flags = mode == xdp_mode::native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+    return descriptor(bpf_link_create(program, static_cast<int>(ifindex), BPF_XDP, &options));
 }
 
 void pin(const descriptor& link, const std::filesystem::path& where) {
@@ -62,19 +78,39 @@ attachment::attachment(const programs& loaded, const link& where, xdp_wish wish,
         attach_handoff(); // first: what the adaptor answers must find someone to complete it
         attach_adaptor(wish, native_sends);
     } catch (...) {
-        std::filesystem::remove(pin_path("adaptor"));
-        std::filesystem::remove(pin_path("handoff"));
+        leave();
         throw;
     }
 }
 
 attachment::~attachment() {
-    if (!adaptor_ && !handoff_)
-        return; // moved from
-    drop_adaptor();
+    leave(); // moved from, there is nothing to leave
+}
+
+// What this run has not got to is not touched.
+void attachment::leave() {
+    if (!put_back_adaptor() && adaptor_)
+        drop_adaptor();
+    if (!handoff_ || (former_handoff_ && bpf_link_update(handoff_.get(), former_handoff_.get(), nullptr) == 0))
+        return;
     bpf_link_detach(handoff_.get());
     std::error_code ignored;
     std::filesystem::remove(pin_path("handoff"), ignored);
+}
+
+bool attachment::put_back_adaptor() {
+    if (!former_adaptor_)
+        return false;
+    if (adaptor_ && mode_ == former_mode_)
+        return bpf_link_update(adaptor_.get(), former_adaptor_.get(), nullptr) == 0;
+    drop_adaptor();
+    adaptor_ = attach_xdp(former_adaptor_.get(), ifindex_, former_mode_);
+    return adaptor_ && bpf_obj_pin(adaptor_.get(), pin_path("adaptor").c_str()) == 0;
+}
+
+void attachment::settle() {
+    former_adaptor_ = descriptor();
+    former_handoff_ = descriptor();
 }
 
 // At once: closing and unpinning alone would leave it to the kernel when the program goes.
@@ -90,10 +126,7 @@ std::filesystem::path attachment::pin_path(const char* role) const {
 }
 
 bool attachment::try_adaptor(xdp_mode mode) {
-    auto options = sized<bpf_link_create_opts>();
-    options.flags = mode == xdp_mode::native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
-    descriptor link(
-        bpf_link_create(programs_->adaptor.program("adaptor"), static_cast<int>(ifindex_), BPF_XDP, &options));
+    descriptor link = attach_xdp(programs_->adaptor.program("adaptor"), ifindex_, mode);
     if (!link && (errno == EBUSY || errno == EEXIST))
         fail_occupied(name_, ifindex_);
     if (!link)
@@ -105,12 +138,13 @@ bool attachment::try_adaptor(xdp_mode mode) {
 
 // Whether the adaptor that an earlier run left here serves this wish.
 bool attachment::keep_adaptor(xdp_wish wish, bool native_sends) {
-    bool generic = false;
-    adaptor_ = take_over(pin_path("adaptor"), programs_->adaptor.program("adaptor"), ifindex_, generic);
+    former_mode_ = mode_at(ifindex_);
+    adaptor_ = take_over(pin_path("adaptor"), programs_->adaptor.program("adaptor"), ifindex_, former_adaptor_);
     if (!adaptor_)
         return false;
-    mode_ = generic ? xdp_mode::generic : xdp_mode::native;
-    const bool wanted = generic ? wish != xdp_wish::native : wish != xdp_wish::generic && native_sends;
+    mode_ = former_mode_;
+    const bool wanted =
+        mode_ == xdp_mode::generic ? wish != xdp_wish::native : wish != xdp_wish::generic && native_sends;
     if (!wanted)
         drop_adaptor();
     return wanted;
@@ -136,8 +170,7 @@ void attachment::attach_adaptor(xdp_wish wish, bool native_sends) {
 void attachment::attach_handoff() {
     const auto at = pin_path("handoff");
     const int program = programs_->handoff.program("handoff");
-    bool ignored = false;
-    handoff_ = take_over(at, program, ifindex_, ignored);
+    handoff_ = take_over(at, program, ifindex_, former_handoff_);
     if (handoff_)
         return;
     handoff_ = descriptor(bpf_link_create(program, static_cast<int>(ifindex_), tcx_ingress, nullptr));

@@ -17,13 +17,17 @@ const char* name_of(xdp_mode mode);
 class attachment {
 public:
     // Attaches both programs and pins their links below `pins`, so that they outlive the control process. Takes over
-    // what an earlier run of the same instance left there. `native_sends`: whether in native mode replies would arrive. Throws failure, with nothing left attached, where that cannot be.
+    // what an earlier run of the same instance left there. `native_sends`: whether in native mode replies would arrive.
+    // Throws failure, with the interface as it was, where that cannot be.
     attachment(const programs& loaded, const link& where, xdp_wish wish, bool native_sends, std::filesystem::path pins);
-    ~attachment(); // detaches, unless release() was called
+    ~attachment(); // detaches; before settle(), what an earlier run had there goes on instead
     attachment(attachment&&) noexcept = default;
     attachment& operator=(attachment&&) = delete;
     attachment(const attachment&) = delete;
     attachment& operator=(const attachment&) = delete;
+
+    // The place is this run's for good.
+    void settle();
 
     // From native to generic mode: for a driver that turns out not to send.
     void step_back();
@@ -42,6 +46,8 @@ private:
     [[nodiscard]] bool keep_adaptor(xdp_wish wish, bool native_sends);
     void drop_adaptor();
     void attach_handoff();
+    void leave();
+    [[nodiscard]] bool put_back_adaptor();
 
     const programs* programs_;
     std::string name_;
@@ -50,6 +56,11 @@ private:
     xdp_mode mode_ = xdp_mode::native;
     descriptor adaptor_;
     descriptor handoff_;
+
+    // The programs of an earlier run, until the place is this one's.
+    xdp_mode former_mode_ = xdp_mode::native;
+    descriptor former_adaptor_;
+    descriptor former_handoff_;
 };
 
 } // namespace vestibule

@@ -89,6 +89,7 @@ private:
     void show_rates(const totals& now);
     void replies_lost(u32 ifindex);
     void watch_losses();
+    void take_the_place();
     void stop();
     void wait_for_outstanding(u64 until_ms);
     [[nodiscard]] nlohmann::json status() const;
@@ -138,6 +139,13 @@ process::process(const run_options& options)
     keep_keys();
     attachments_ = attach(programs_, options, self_);
     witness_.stay(self_.pins());
+    take_the_place();
+}
+
+// Nothing fails here: from now on there is no way back to what an earlier run left at work.
+void process::take_the_place() {
+    for (attachment& a : attachments_)
+        a.settle();
     residence_.settle();
     before_.reset();
 }

@@ -15,10 +15,23 @@ witness::witness(const programs& loaded) {
     }
 }
 
+// The former stay until all of these do: another version's may have other names.
 void witness::stay(const std::filesystem::path& pins) const {
-    const auto directory = pins / "witness";
-    std::filesystem::remove_all(directory); // another version's may have other names
-    std::filesystem::create_directory(directory);
+    const auto place = pins / "witness";
+    const auto beside = pins / "witness-next";
+    std::filesystem::remove_all(beside); // a run may have been killed here
+    std::filesystem::create_directory(beside);
+    try {
+        pin_in(beside);
+    } catch (...) {
+        std::filesystem::remove_all(beside);
+        throw;
+    }
+    std::filesystem::remove_all(place);
+    std::filesystem::rename(beside, place);
+}
+
+void witness::pin_in(const std::filesystem::path& directory) const {
     for (const post& p : posts_) {
         const auto where = directory / p.name;
         if (bpf_obj_pin(p.link.get(), where.c_str()) != 0)

@@ -17,9 +17,12 @@ public:
     explicit witness(const programs& loaded);
 
     // Pins them in that directory, in the place of an earlier run's. They go with the directory and this process.
+    // Throws failure, with the earlier run's as they were, where that cannot be.
     void stay(const std::filesystem::path& pins) const;
 
 private:
+    void pin_in(const std::filesystem::path& directory) const;
+
     struct post {
         std::string name; // of the program
         descriptor link;

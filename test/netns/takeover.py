@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A killed daemon's place is taken while peers come and go: none of them notices. The programs it left at work go on
-answering; the next daemon knows from the first segment on what they promised."""
+answering; the next daemon knows from the first segment on what they promised. One that cannot start leaves them at
+it."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import ctypes
 import dataclasses
 import itertools
 import json
+import pathlib
 import signal
 import socket
 import struct
@@ -17,7 +19,7 @@ import typing
 import unittest
 
 from peer import IP, LINUX, TCP, WINDOWS, IPv6, Packet, Peer, Wire, peers_of
-from scene import BPF_TCX_INGRESS, Acceptor, Scene, echo_once, main, query_programs, receive_exactly, until
+from scene import BPF_TCX_INGRESS, Acceptor, Process, Scene, echo_once, main, query_programs, receive_exactly, until
 
 PORT, VISITED, CLOSED = 7000, 7001, 7002
 OTHERS = range(7100, 7150)  # to rehearse them all takes a while: what must hold in the meantime has time to fail
@@ -26,7 +28,8 @@ PORTS = itertools.count(2000)  # of their peers: no 4-tuple comes twice
 PAUSE = 0.005  # seconds between visits
 TAKEOVERS = 2
 ENOUGH_VISITS = 20 * TAKEOVERS  # of each family
-NAT = "table ip nat { chain pre { type nat hook prerouting priority dstnat ; } ; }"
+# One rule that has nothing to do with us is enough: without any, tracked handoffs are not reset.
+NAT = "table ip nat { chain pre { type nat hook prerouting priority dstnat ; tcp dport 9 redirect to :10 ; } ; }"
 
 
 # Classic BPF: frames whose TCP source port is PORT (without IP options). All that the visitors exchange would fill the
@@ -136,31 +139,33 @@ class Takeover(unittest.TestCase):
             found += [Held(p, bytes(p.ack(came[p.address, p.port], b"held"))) for p in peers]
         return found
 
-    def start_and_complete(self, held: list[Held], *options: object) -> None:
-        """Starts the next daemon; the ACKs go out as soon as its programs stand in the place of the former's."""
-        ifindex, frames = self.ifindex, [typing.cast(Packet, h.ack) for h in held]
+    def start_and_replace(self, *options: object) -> Process:
+        """Starts the next daemon, and returns as soon as the first of its programs stands in the place of the
+        former's."""
+        ifindex = self.ifindex
         with self.scene.inside("server"):
             before = query_programs(ifindex, BPF_TCX_INGRESS)
-        self.assertEqual(len(before), 1)
-        words = self.scene.vestibule_words("eth0", *options)
-        self.scene.adaptor = self.scene.spawn("server", words)
-        with self.scene.inside("server"):
-            replaced = until(lambda: query_programs(ifindex, BPF_TCX_INGRESS)[:1] != before, 20, pause=0.002)
-        self.wire.send(frames)
-        if not replaced:
-            raise self.scene.adaptor.trouble("has not taken the place of the former")
-        self.scene.adaptor.wait_for("^ready$", 30)
+            self.assertEqual(len(before), 1)
+            self.scene.adaptor = self.scene.spawn("server", self.scene.vestibule_words("eth0", *options))
+            if not until(lambda: query_programs(ifindex, BPF_TCX_INGRESS)[:1] != before, 20, pause=0.002):
+                raise self.scene.adaptor.trouble("has not taken the place of the former")
+        return self.scene.adaptor
 
-    def assert_all_admitted(self, held: list[Held]) -> None:
-        """Each hears its own words again; none is reset."""
+    def complete(self, held: list[Held]) -> None:
+        self.wire.send(typing.cast(Packet, h.ack) for h in held)
+
+    def assert_all_hear_their_words(self, held: list[Held]) -> None:
+        """None is reset."""
         echoes = self.first_replies([h.peer for h in held], "PA")
         self.assertEqual({bytes(echo[TCP].payload)[:4] for echo in echoes.values()}, {b"held"})
-        self.assertGreaterEqual(self.scene.counters("server")["admitted"], len(held))
 
     def take_over(self, *options: object) -> None:
         held = self.hold()
-        self.start_and_complete(held, *options)
-        self.assert_all_admitted(held)
+        started = self.start_and_replace(*options)
+        self.complete(held)
+        started.wait_for("^ready$", 30)
+        self.assert_all_hear_their_words(held)
+        self.assertGreaterEqual(self.scene.counters("server")["admitted"], len(held))
 
     def test_neither_handshakes_under_way_nor_new_peers_notice(self) -> None:
         for port in OTHERS:
@@ -211,6 +216,67 @@ class Takeover(unittest.TestCase):
         self.scene.adapt()
         self.assertIsNone(self.scene.endpoint(CLOSED, 4))
         self.scene.wait_until_served(PORT)
+
+    # --- A start that is not finished ---------------------------------------------------------------------------------
+
+    def test_nor_where_one_was_killed_while_it_took_the_place(self) -> None:
+        self.adapt()
+        self.kill()
+        held = self.hold()
+        self.start_and_replace()
+        self.kill()
+        self.take_over()
+        self.complete(held)
+        self.assert_all_hear_their_words(held)
+
+    def pins(self) -> dict[str, int]:
+        """What is pinned for the server; each with a number that no other has, not even one of that name later on."""
+        (folder,) = pathlib.Path("/sys/fs/bpf/vestibule").glob(f"{self.scene.path('server').stat().st_ino}-*")
+        return {str(pin.relative_to(folder)): pin.stat().st_ino for pin in folder.rglob("*")}
+
+    def adaptors(self) -> dict[str, tuple[int, int]]:
+        """The XDP programs at the server's interfaces, and their modes."""
+        links = json.loads(self.scene.ip("server", "-j -d link show"))
+        return {link["ifname"]: (link["xdp"]["mode"], link["xdp"]["prog"]["id"]) for link in links if "xdp" in link}
+
+    def assert_cannot_start(self, *options: object) -> None:
+        """What was at work before still is, and does what it did: for peers who came before, and for others."""
+        held, at_work = self.hold(), (self.scene.attached("server"), self.adaptors(), self.pins().keys())
+        started = self.scene.spawn("server", self.scene.vestibule_words("eth0", "--interface", "eth1", *options))
+        self.assertNotEqual(started.wait(30), 0)
+        self.assertRegex(started.text().splitlines()[-1], "^vestibule: eth1: ")
+        self.assertEqual((self.scene.attached("server"), self.adaptors(), self.pins().keys()), at_work)
+        with self.scene.protocol_growth("server") as stack:
+            held += self.hold()
+        self.assertEqual(stack["TcpOutSegs"], 0)
+        self.complete(held)
+        self.assert_all_hear_their_words(held)
+
+    def test_nor_where_the_next_finds_another_program_at_a_second_interface(self) -> None:
+        self.scene.veth("server", "eth1", "client", "eth1")
+        self.scene.pass_frames("server", "eth1")
+        self.adapt()
+        self.kill()
+        pins = self.pins()
+        self.assert_cannot_start()
+        self.assertEqual(self.pins(), pins)  # the witness's, too
+        self.take_over()
+
+    def test_nor_where_the_next_may_not_keep_the_mode_of_a_second_interface(self) -> None:
+        self.scene.veth("server", "eth1", "client", "eth1")
+        self.adapt("--interface", "eth1")
+        self.kill()
+        pins = self.pins()
+        self.assert_cannot_start("--xdp", "native")
+        self.assertEqual(self.pins(), pins)
+        self.take_over("--interface", "eth1")
+
+    def test_nor_where_the_next_has_changed_the_mode_of_the_first(self) -> None:
+        self.scene.veth("server", "eth1", "client", "eth1")
+        self.adapt("--xdp", "generic")
+        self.kill()
+        self.assert_cannot_start("--xdp", "native")
+        self.take_over("--xdp", "native")
 
 
 if __name__ == "__main__":
