@@ -17,6 +17,7 @@
 #include "control/clock.hpp"
 #include "control/instance.hpp"
 #include "control/keyring.hpp"
+#include "control/leftovers.hpp"
 #include "control/losses.hpp"
 #include "control/predecessor.hpp"
 #include "control/preflight.hpp"
@@ -93,6 +94,7 @@ private:
     void stop();
     void wait_for_outstanding(u64 until_ms);
     [[nodiscard]] nlohmann::json status() const;
+    [[nodiscard]] std::vector<u32> interfaces() const;
     [[nodiscard]] totals counts() const { return read_totals(programs_.adaptor.map("counters")); }
 
     asio::io_context io_;
@@ -109,12 +111,14 @@ private:
     losses losses_{programs_};
     adviser adviser_;
     std::vector<attachment> attachments_; // gone before the adviser takes away its rule, which the handoff relies on
+    std::optional<leftovers> leftovers_;
     std::vector<event> told_; // by the datapath, and not dealt with yet
     std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_{nullptr, ring_buffer__free};
     asio::posix::stream_descriptor events_readable_{io_};
     asio::steady_timer second_{io_};
     asio::steady_timer rotation_{io_};
     asio::steady_timer farewell_{io_};
+    asio::steady_timer leftovers_time_{io_};
     std::unique_ptr<status_server> server_;
     totals last_{};
     u64 last_answered_ms_ = 0;
@@ -148,6 +152,13 @@ void process::take_the_place() {
         a.settle();
     residence_.settle();
     before_.reset();
+    leftovers_.emplace(self_.pins(), interfaces());
+}
+
+std::vector<u32> process::interfaces() const {
+    std::vector<u32> out(attachments_.size());
+    std::ranges::transform(attachments_, out.begin(), &attachment::ifindex);
+    return out;
 }
 
 void process::listen_to_events() {
@@ -168,9 +179,7 @@ void process::run() {
     events_readable_.assign(dup(ring_buffer__epoll_fd(events_.get())));
     for (const attachment& a : attachments_)
         fmt::print("{}: XDP {}\n", a.interface(), name_of(a.mode()));
-    std::vector<u32> interfaces(attachments_.size());
-    std::ranges::transform(attachments_, interfaces.begin(), &attachment::ifindex);
-    adviser_.start(interfaces);
+    adviser_.start(interfaces());
     server_ = std::make_unique<status_server>(io_, self_.socket(), [this] { return status(); });
     listen_to_events();
     signals_.async_wait([this](std::error_code error, int) {
@@ -178,6 +187,8 @@ void process::run() {
             stop();
     });
     every_second();
+    leftovers_time_.expires_after(milliseconds(longest_farewell_ms));
+    leftovers_time_.async_wait([this](std::error_code) { leftovers_.reset(); });
     fmt::print("ready\n");
     std::fflush(stdout);
     sd_notify(0, "READY=1");

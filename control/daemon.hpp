@@ -16,7 +16,8 @@ struct run_options {
     u64 key_rotation_seconds = usual_key_epoch_seconds;
 };
 
-// Takes over from an earlier run of the instance that was killed. Returns when SIGINT, SIGTERM or SIGHUP (unless that was ignored: nohup) came and everything is detached.
+// Serves those interfaces, and none that an earlier run of the instance left served: from that, if it was killed, it
+// takes over. Returns when SIGINT, SIGTERM or SIGHUP (unless that was ignored: nohup) came and everything is detached.
 //
 // Throws failure. Before all programs stand, everything is then as it was: what an earlier run left at work goes on, if
 // there is any. After that, nothing is left attached.

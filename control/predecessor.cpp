@@ -56,13 +56,29 @@ descriptor pinned_link(const std::filesystem::path& pin, u32 ifindex) {
     return program_held_by(link, ifindex) != 0 ? std::move(link) : descriptor();
 }
 
+std::vector<u32> pinned_for(const std::filesystem::path& pins, const std::string& role) {
+    std::vector<u32> out;
+    std::error_code none;
+    for (const auto& at : std::filesystem::directory_iterator(pins, none))
+        if (const std::string name = at.path().filename(); name.starts_with(role + '-'))
+            out.push_back(static_cast<u32>(std::strtoul(name.c_str() + role.size() + 1, nullptr, 10)));
+    return out;
+}
+
 predecessor::predecessor(const std::filesystem::path& pins, const std::vector<std::string>& interfaces) {
-    for (const std::string& name : interfaces) {
-        const u32 ifindex = if_nametoindex(name.c_str());
-        const descriptor handoff = pinned_link(pin_of(pins, "handoff", ifindex), ifindex);
-        if (const u32 program = program_held_by(handoff, ifindex); program != 0)
-            places_.push_back({ifindex, maps_of(program)});
-    }
+    std::vector<u32> served(interfaces.size());
+    std::ranges::transform(interfaces, served.begin(), [](const std::string& i) { return if_nametoindex(i.c_str()); });
+    for (u32 ifindex : served)
+        look_at(pins, ifindex, true);
+    for (u32 ifindex : pinned_for(pins, "handoff"))
+        if (std::ranges::find(served, ifindex) == served.end())
+            look_at(pins, ifindex, false);
+}
+
+void predecessor::look_at(const std::filesystem::path& pins, u32 ifindex, bool served_on) {
+    const descriptor handoff = pinned_link(pin_of(pins, "handoff", ifindex), ifindex);
+    if (const u32 program = program_held_by(handoff, ifindex); program != 0)
+        places_.push_back({ifindex, served_on, maps_of(program)});
 }
 
 void predecessor::hand_on_answers(int to) const {
@@ -70,7 +86,7 @@ void predecessor::hand_on_answers(int to) const {
     for (const place& p : places_)
         for_each<endpoint, answer>(map_named<endpoint, answer>("answers", p.maps),
                                    [&](const endpoint& where, const answer& a) {
-                                       if (where.ifindex != p.ifindex || a.state != service::served)
+                                       if (!p.served_on || where.ifindex != p.ifindex || a.state != service::served)
                                            return;
                                        handed_on += bpf_map_update_elem(to, &where, &a, BPF_ANY) == 0 ? 1 : 0;
                                    });

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A killed daemon's place is taken while peers come and go: none of them notices. The programs it left at work go on
-answering; the next daemon knows from the first segment on what they promised. One that cannot start leaves them at
-it."""
+answering; the next daemon knows from the first segment on what they promised. One that cannot start leaves them at it;
+one that serves other interfaces lets them finish."""
 
 from __future__ import annotations
 
@@ -277,6 +277,34 @@ class Takeover(unittest.TestCase):
         self.kill()
         self.assert_cannot_start("--xdp", "native")
         self.take_over("--xdp", "native")
+
+    # --- Other interfaces ---------------------------------------------------------------------------------------------
+
+    def assert_finishes(self, *before: object) -> None:
+        """At eth0, which the next daemon does not serve."""
+        self.scene.veth("server", "eth1", "client", "eth1")
+        self.adapt(*before)
+        self.kill()
+        held = self.hold()
+        self.scene.adaptor = self.scene.vestibule("server", "eth1")
+        self.complete(held)
+        self.assert_all_hear_their_words(held)
+        self.assertRegex(self.scene.adaptor.text(), r"(?m)^warning: eth0: [^\n]* left to the stack\n")
+        self.assertEqual(self.adaptors().keys(), {"eth1"})
+        self.assertTrue(until(lambda: f"handoff-{self.ifindex}" not in self.pins(), 5))
+        with self.scene.inside("server"):
+            self.assertEqual(query_programs(self.ifindex, BPF_TCX_INGRESS), [])
+        self.assertNotIn(f"adaptor-{self.ifindex}", self.pins())
+        with self.scene.connect(PORT) as connection:
+            connection.sendall(b"hello")
+            self.assertEqual(receive_exactly(connection, 5), b"hello")
+
+    def test_it_finishes_where_one_of_two_interfaces_is_not_served_any_more(self) -> None:
+        self.assert_finishes("--interface", "eth1")
+
+    def test_it_finishes_where_another_interface_is_served_and_the_handoff_goes_untracked(self) -> None:
+        self.scene.run("server", ["nft", NAT])
+        self.assert_finishes()
 
 
 if __name__ == "__main__":
