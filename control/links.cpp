@@ -57,7 +57,7 @@ link read_link(const nlmsghdr& message) {
 link_table::link_table(netlink& route) {
     request r(RTM_GETLINK, NLM_F_DUMP);
     r.extra<ifinfomsg>().ifi_family = AF_UNSPEC;
-    route.ask(r.header(), [this](const nlmsghdr& m) { links_.push_back(read_link(m)); });
+    route.list(r.header(), "interfaces", [this](const nlmsghdr& m) { links_.push_back(read_link(m)); });
 }
 
 const link* link_table::by_index(u32 index) const {

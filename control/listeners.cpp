@@ -31,26 +31,26 @@ listening read_socket(const nlmsghdr& message) {
     return l;
 }
 
-bool dump(netlink& diagnosis, u8 family, std::vector<listening>& out) {
+request listing_of(u8 family) {
     request r(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
     auto& head = r.extra<inet_diag_req_v2>();
     head.sdiag_family = family;
     head.sdiag_protocol = IPPROTO_TCP;
     head.idiag_states = 1U << TCP_LISTEN;
-    return diagnosis.ask(r.header(), [&](const nlmsghdr& m) { out.push_back(read_socket(m)); });
+    return r;
 }
 
 } // namespace
 
 bool sockets_can_be_listed(netlink& diagnosis) {
-    std::vector<listening> unused;
-    return dump(diagnosis, AF_INET, unused);
+    return diagnosis.ask(listing_of(AF_INET).header(), [](const nlmsghdr&) {});
 }
 
 std::vector<listening> listening_sockets(netlink& diagnosis) {
     std::vector<listening> out;
-    dump(diagnosis, AF_INET, out);
-    dump(diagnosis, AF_INET6, out);
+    for (const u8 family : {u8{AF_INET}, u8{AF_INET6}})
+        diagnosis.list(listing_of(family).header(), "listening sockets",
+                       [&](const nlmsghdr& m) { out.push_back(read_socket(m)); });
     return out;
 }
 

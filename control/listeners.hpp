@@ -20,6 +20,7 @@ struct listening {
 // False where the kernel has no sock_diag for TCP: its modules are not there, or may not be loaded.
 bool sockets_can_be_listed(netlink& diagnosis);
 
+// Throws failure where the list does not come whole, as all that list do.
 std::vector<listening> listening_sockets(netlink& diagnosis);
 
 // Whether the socket would be found for that local address.

@@ -1,11 +1,13 @@
 #include "control/neighbourhood.hpp"
 
+#include <cerrno>
 #include <cstring>
 
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#include "control/failure.hpp"
 #include "control/routes.hpp"
 #include "control/text.hpp"
 
@@ -30,7 +32,7 @@ std::vector<local_address> local_addresses(netlink& route) {
     std::vector<local_address> out;
     request r(RTM_GETADDR, NLM_F_DUMP);
     r.extra<ifaddrmsg>().ifa_family = AF_UNSPEC;
-    route.ask(r.header(), [&](const nlmsghdr& m) {
+    route.list(r.header(), "addresses", [&](const nlmsghdr& m) {
         const auto* head = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(&m));
         const nlattr* a = attribute<ifaddrmsg>(m, IFA_LOCAL);
         if (a == nullptr)
@@ -49,10 +51,12 @@ bool is_local(netlink& route, const address& a) {
     head.rtm_family = static_cast<unsigned char>(family_of(a));
     head.rtm_dst_len = is_v4(a) ? 32 : 128;
     put_address(r.header(), RTA_DST, a);
-    route.ask(r.header(), [&](const nlmsghdr& m) {
+    const bool routed = route.ask(r.header(), [&](const nlmsghdr& m) {
         const auto type = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&m))->rtm_type;
         local = type == RTN_LOCAL || type == RTN_ANYCAST;
     });
+    if (!routed && (errno == ENOBUFS || errno == ENOMEM))
+        fail("the kernel did not say whether {} is its own: {}", text(a), std::strerror(errno));
     return local;
 }
 
@@ -60,7 +64,7 @@ std::vector<neighbour> neighbours(netlink& route) {
     std::vector<neighbour> out;
     request r(RTM_GETNEIGH, NLM_F_DUMP);
     r.extra<ndmsg>().ndm_family = AF_UNSPEC;
-    route.ask(r.header(), [&](const nlmsghdr& m) {
+    route.list(r.header(), "neighbours", [&](const nlmsghdr& m) {
         const auto* head = static_cast<const ndmsg*>(mnl_nlmsg_get_payload(&m));
         const nlattr* ip = attribute<ndmsg>(m, NDA_DST);
         const nlattr* at = attribute<ndmsg>(m, NDA_LLADDR);

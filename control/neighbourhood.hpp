@@ -1,4 +1,5 @@
-// Who can be spoken for in a rehearsal: addresses of this host, its neighbours, and the way back to a source.
+// Who can be spoken for in a rehearsal: addresses of this host, its neighbours, and the way back to a source. What the kernel
+// does not tell for want of memory is a failure, not an empty answer.
 #pragma once
 
 #include <cstring>

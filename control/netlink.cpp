@@ -50,6 +50,11 @@ bool netlink::ask(nlmsghdr& request, const message_handler& each) {
     return errno == 0;
 }
 
+void netlink::list(nlmsghdr& request, const char* what, const message_handler& each) {
+    if (!ask(request, each) && errno != EAFNOSUPPORT && errno != EOPNOTSUPP)
+        fail("the kernel's list of {} did not come: {}", what, std::strerror(errno));
+}
+
 // What an earlier question left behind is passed over: one that was given up in the midst must not shift all answers after
 // it. A table that changed while it was read (NLM_F_DUMP_INTR) is read to its end: the change is announced, and then
 // everything is read again.

@@ -1,4 +1,4 @@
-// Asking the kernel over netlink: one request, every message of its answer. Throws failure when the kernel refuses.
+// Asking the kernel over netlink: one request, every message of its answer.
 #pragma once
 
 #include <functional>
@@ -27,6 +27,10 @@ public:
     // Sends `request` (sequence number filled in here) and hands over each message of the answer.
     // False: the kernel answered with an error; errno says which.
     bool ask(nlmsghdr& request, const message_handler& each);
+
+    // The same for a listing, of what `what` says: failure is thrown where it did not come, or not whole. An empty one means
+    // that there are none, or that this kernel has none to list.
+    void list(nlmsghdr& request, const char* what, const message_handler& each);
 
     // Takes what has arrived on the multicast groups; true if there was anything. Never blocks.
     bool drain();

@@ -99,7 +99,7 @@ bool is_ruled(netlink& kernel, int family) {
     bool ruled = false;
     request r(RTM_GETRULE, NLM_F_DUMP);
     r.extra<fib_rule_hdr>().family = static_cast<unsigned char>(family);
-    kernel.ask(r.header(), [&](const nlmsghdr& m) { ruled |= !is_kernels_own(m); });
+    kernel.list(r.header(), "policy rules", [&](const nlmsghdr& m) { ruled |= !is_kernels_own(m); });
     return ruled;
 }
 
@@ -119,7 +119,7 @@ routing read_routing(netlink& kernel) {
     taken_routes taken;
     request r(RTM_GETROUTE, NLM_F_DUMP);
     r.extra<rtmsg>().rtm_family = AF_UNSPEC;
-    kernel.ask(r.header(), [&](const nlmsghdr& m) {
+    kernel.list(r.header(), "routes", [&](const nlmsghdr& m) {
         if (concerns_peers(m))
             taken.add(read_route(m));
     });
