@@ -32,25 +32,29 @@ eavesdropper::eavesdropper(const programs& loaded)
         fail("cannot read the rehearsal's ring buffer: {}", std::strerror(errno));
 }
 
-void eavesdropper::stand_at(u32 ifindex) {
+bool eavesdropper::stand_at(u32 ifindex) {
     auto options = sized<bpf_link_create_opts>();
     options.flags = first_of_all;
     descriptor link(bpf_link_create(program_, static_cast<int>(ifindex), tcx_egress, &options));
-    if (!link && errno != ENODEV) { // gone meanwhile: nothing leaves there
+    const bool deaf = !link && errno != ENODEV; // else it is gone meanwhile: nothing leaves there
+    if (!deaf)
+        complained_of_.erase(ifindex);
+    else if (complained_of_.insert(ifindex).second)
         spdlog::warn("interface {}: cannot attach at TC egress ({}): its listeners are left to the stack", ifindex,
                      std::strerror(errno));
-        deaf_.push_back(ifindex);
-    }
     links_.push_back(std::move(link));
+    return !deaf;
 }
 
 void eavesdropper::attend(const std::vector<u32>& interfaces) {
-    if (interfaces == interfaces_ && deaf_.empty())
+    if (interfaces != interfaces_) {
+        rest();
+        interfaces_ = interfaces;
+        deaf_ = interfaces;
+    }
+    if (deaf_.empty())
         return;
-    rest();
-    interfaces_ = interfaces;
-    for (u32 ifindex : interfaces)
-        stand_at(ifindex);
+    std::erase_if(deaf_, [this](u32 ifindex) { return stand_at(ifindex); });
     listen(0); // nothing from before
 }
 

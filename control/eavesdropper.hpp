@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "control/overheard.hpp"
@@ -13,7 +14,8 @@ class eavesdropper {
 public:
     explicit eavesdropper(const programs& loaded);
 
-    // Stands at all these ways out, ahead of other programs there, which might send on what we must keep back.
+    // Stands at all these ways out, ahead of other programs there, which might send on what we must keep back. Where it could
+    // not before, it tries once more.
     void attend(const std::vector<u32>& interfaces);
     void rest();
 
@@ -24,11 +26,12 @@ public:
     std::vector<utterance> listen(std::size_t expected);
 
 private:
-    void stand_at(u32 ifindex);
+    [[nodiscard]] bool stand_at(u32 ifindex);
 
     int program_;
     std::vector<u32> interfaces_;
     std::vector<u32> deaf_;
+    std::set<u32> complained_of_;
     std::vector<descriptor> links_;
     std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> ring_;
     std::vector<utterance> heard_;
