@@ -12,8 +12,8 @@ namespace vestibule {
 
 namespace {
 
-constexpr std::size_t most_ways =
-    60000; // the map (bpf/ways.hpp) has room for a few more: new ones come before old ones go
+constexpr std::size_t most_ways = 60000;
+constexpr std::size_t room = 65536; // in the map (bpf/ways.hpp)
 constexpr u32 whole_address = 128;
 constexpr u32 mapped_bits = 96;
 
@@ -56,20 +56,41 @@ way_kind longest_match(const way_table& table, const prefix_lengths& lengths, wa
     return way_kind::unknown;
 }
 
+bool same_neighbour(const std::pair<const way_back, link_address>& a,
+                    const std::pair<const way_back, link_address>& b) {
+    return a.first.ifindex == b.first.ifindex && same(a.first.next_hop, b.first.next_hop) && a.second == b.second;
+}
+
 } // namespace
 
 void ways::renew(const std::vector<u32>& interfaces) {
     links_ = link_table(kernel_);
     routing_ = read_routing(kernel_);
     find_arrivals(interfaces);
-    renew_neighbours();
+    known_ = look_around();
+    follow();
 }
 
+// Most news of neighbours is that they are still there.
 bool ways::renew_neighbours() {
-    const auto known = neighbours(kernel_);
-    const way_table before = std::exchange(by_routes_, by_routes(known));
+    auto now = look_around();
+    if (std::equal(now.begin(), now.end(), known_.begin(), known_.end(), same_neighbour))
+        return false;
+    known_ = std::move(now);
+    return follow();
+}
+
+ways::acquaintances ways::look_around() const {
+    acquaintances out;
+    for (const neighbour& n : neighbours(kernel_))
+        out[{n.ifindex, n.ip}] = n.link;
+    return out;
+}
+
+bool ways::follow() {
+    const way_table before = std::exchange(by_routes_, by_routes());
     way_table all = by_routes_;
-    add_neighbours(all, known);
+    add_neighbours(all);
     publish(std::move(all));
     return !std::equal(before.begin(), before.end(), by_routes_.begin(), by_routes_.end(),
                        [](const auto& a, const auto& b) {
@@ -108,24 +129,29 @@ void ways::find_arrivals(const std::vector<u32>& interfaces) {
     }
 }
 
+bool ways::come_so(u32 ifindex, tags vlan) const {
+    return std::any_of(arrivals_.begin(), arrivals_.end(), [&](const arrival& a) {
+        return a.ifindex == ifindex && a.vlan.outer == vlan.outer && a.vlan.inner == vlan.inner;
+    });
+}
+
 bool ways::leaves_as(u32 ifindex, const arrival& a) const {
     const auto vlan = links_.tags_between(ifindex, a.ifindex);
     return vlan && vlan->outer == a.vlan.outer && vlan->inner == a.vlan.inner;
 }
 
-way ways::by_route(const route& r, const arrival& a, const std::vector<neighbour>& known) const {
+way ways::by_route(const route& r, const arrival& a) const {
     const way elsewhere{{}, way_kind::elsewhere, 0};
     if (!r.plain || !leaves_as(r.ifindex, a))
         return elsewhere;
     if (!r.gateway)
         return {{}, way_kind::on_link, 0};
-    const auto hop = std::find_if(known.begin(), known.end(),
-                                  [&](const neighbour& n) { return n.ifindex == r.ifindex && same(n.ip, *r.gateway); });
-    return hop == known.end() ? elsewhere : by_station(hop->link);
+    const auto hop = known_.find({r.ifindex, *r.gateway});
+    return hop == known_.end() ? elsewhere : by_station(hop->second);
 }
 
 // Where IPv4 has no default route, its peers shall not be taken for those of IPv6's.
-way_table ways::by_routes(const std::vector<neighbour>& known) const {
+way_table ways::by_routes() const {
     way_table out;
     for (const arrival& a : arrivals_) {
         out[key_for(a.ifindex, a.vlan, {{be32{}, be32{}, mapped_prefix, be32{}}}, mapped_bits)] = {};
@@ -133,7 +159,7 @@ way_table ways::by_routes(const std::vector<neighbour>& known) const {
             if (is_v4_prefix(r) ? routing_.v4_ruled : routing_.v6_ruled)
                 continue;
             way& w = out[key_for(a.ifindex, a.vlan, r.to, r.length)];
-            const way found = by_route(r, a, known);
+            const way found = by_route(r, a);
             if (w.kind == way_kind::unknown || found.kind == way_kind::on_link) // link-local: one for each link
                 w = found;
         }
@@ -141,19 +167,20 @@ way_table ways::by_routes(const std::vector<neighbour>& known) const {
     return out;
 }
 
-void ways::add_neighbours(way_table& table, const std::vector<neighbour>& known) const {
+void ways::add_neighbours(way_table& table) const {
     prefix_lengths lengths;
     for (const route& r : routing_.routes)
         lengths.set(r.length);
     for (const arrival& a : arrivals_)
-        for (const neighbour& n : known) {
-            const way_key key = key_for(a.ifindex, a.vlan, n.ip, whole_address);
-            if (leaves_as(n.ifindex, a) && longest_match(by_routes_, lengths, key) == way_kind::on_link)
-                table[key] = by_station(n.link);
+        for (const auto& [who, link] : known_) {
+            const way_key key = key_for(a.ifindex, a.vlan, who.next_hop, whole_address);
+            if (leaves_as(who.ifindex, a) && longest_match(by_routes_, lengths, key) == way_kind::on_link)
+                table[key] = by_station(link);
         }
 }
 
-// Too many for the map: all are unknown, and what does not come by the strangers' way is the stack's.
+// Too many for the map: all are unknown, and what does not come by the strangers' way is the stack's. New ways come before old
+// ones go, lest a peer be sent by a wider prefix's way meanwhile; but not where the map has no room for both.
 void ways::publish(way_table next) {
     const bool too_many = next.size() > most_ways;
     if (too_many && !std::exchange(too_many_, true))
@@ -164,13 +191,23 @@ void ways::publish(way_table next) {
     too_many_ = too_many;
     if (too_many)
         next.clear();
+    if (next.size() + published_.size() > room)
+        withdraw_all_but(next);
     for (const auto& [key, w] : next)
-        if (const auto at = published_.find(key); at == published_.end() || !alike(at->second, w))
+        if (const auto at = published_.find(key); at == published_.end() || !alike(at->second, w)) {
             put(map_, key, w);
-    for (const auto& [key, w] : published_)
-        if (!next.contains(key))
-            bpf_map_delete_elem(map_, &key);
-    published_ = std::move(next);
+            published_[key] = w;
+        }
+    withdraw_all_but(next);
+}
+
+void ways::withdraw_all_but(const way_table& wanted) {
+    std::erase_if(published_, [&](const auto& known) {
+        const bool gone = !wanted.contains(known.first);
+        if (gone)
+            bpf_map_delete_elem(map_, &known.first);
+        return gone;
+    });
 }
 
 } // namespace vestibule
