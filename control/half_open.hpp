@@ -1,13 +1,39 @@
-// Half-open connections that a rehearsal could not clear with its RST, because the packet filter takes no RSTs. Left alone,
-// the stack would repeat its SYN-ACK after the egress hook is gone.
+// Half-open connections that a rehearsal could not clear with its RST, because the packet filter takes no RSTs, or because it
+// ended in the midst. Left alone, the stack would repeat its SYN-ACK after the egress hook is gone.
 #pragma once
 
-#include "abi/scalar.hpp"
-#include "control/netlink.hpp"
+#include <array>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "control/script.hpp"
+
+struct inet_diag_msg;
 
 namespace vestibule {
 
-// Destroys those of peers' ports `first` to `last`.
-void destroy_half_open(netlink& diagnosis, u16 first, u16 last);
+// Of one performance: at its end they are destroyed, and no peer's own are.
+class leftovers {
+public:
+    // `translated`: NAT may have led the performance's SYNs to other local ends than those asked.
+    leftovers(netlink& diagnosis, const std::vector<cue>& asked, const disguise& ours, bool translated);
+    ~leftovers();
+    leftovers(const leftovers&) = delete;
+    leftovers& operator=(const leftovers&) = delete;
+
+private:
+    using words = std::array<be32, 4>;
+    using ends = std::tuple<words, words, be16>; // peer, local, local port
+
+    [[nodiscard]] ends ends_of(const address& peer, const address& local, be16 port) const;
+    [[nodiscard]] bool is_ours(const inet_diag_msg& d) const;
+    void destroy(u8 family) const;
+
+    netlink& diagnosis_;
+    disguise ours_;
+    bool translated_;
+    std::set<ends> asked_;
+};
 
 } // namespace vestibule

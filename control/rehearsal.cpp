@@ -95,6 +95,13 @@ std::vector<rehearsal::part> rehearsal::cast(std::span<const question> questions
     return out;
 }
 
+std::vector<cue> rehearsal::attempts(const std::vector<part>& parts) {
+    std::vector<cue> out;
+    for (const part& each : parts)
+        out.insert(out.end(), each.cues.begin(), each.cues.end());
+    return out;
+}
+
 // False: there is nothing to ask. What could not be heard is not asked.
 bool rehearsal::attend(std::vector<part>& parts, const link_table& links) {
     if (std::all_of(parts.begin(), parts.end(), [](const part& p) { return p.cues.empty(); }))
@@ -174,10 +181,10 @@ std::vector<finding> rehearsal::perform(std::span<const question> questions, boo
     transcript said;
     performance p{{said, ours, finder.links(), nat, markable, ecn_is_handed_over()}, said, parts};
     if (attend(parts, finder.links())) {
+        const leftovers what_remains(diagnosis_, attempts(parts), ours, nat);
         offer_from(p, true);
         offer_from(p, false);
         ask_the_rest(p);
-        destroy_half_open(diagnosis_, ours.port, static_cast<u16>(ours.port + ports_for_one - 1));
     }
     std::vector<finding> out;
     for (const part& each : parts) {

@@ -39,6 +39,7 @@ private:
     struct performance;
 
     static std::vector<part> cast(std::span<const question> questions, source_finder& finder);
+    static std::vector<cue> attempts(const std::vector<part>& parts);
     bool attend(std::vector<part>& parts, const link_table& links);
     void play(u32 ifindex, std::span<const rehearsal_frame> frames);
     template <class Write>

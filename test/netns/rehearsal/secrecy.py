@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import pathlib
 import re
+import socket
 import sys
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from observing import FIRST_REHEARSAL_PORT, ObservedTest, Question, Rules, from_everywhere  # noqa: E402
+from observing import FIRST_REHEARSAL_PORT, SYN, ObservedTest, Question, Rules, from_everywhere  # noqa: E402
+from frames import Segment  # noqa: E402
 from scene import Acceptor, main, until  # noqa: E402
 
 OPEN, SHUT, REJECTING, REDIRECTED, BEHIND = 9001, 9002, 9003, 9004, 9011
@@ -115,6 +117,38 @@ class Secrecy(ObservedTest):
             for _ in range(5):
                 self.rehearse()
             self.assertEqual(acceptor.accepted, 0)
+
+
+class HalfOpen(ObservedTest):
+    """Handshakes of peers who use the very ports that rehearsals use."""
+
+    PORTS = range(FIRST_REHEARSAL_PORT, FIRST_REHEARSAL_PORT + 100)
+    PEER = "10.88.7.7"  # nobody: the stack waits for its ACK in vain
+
+    @classmethod
+    def prepare(cls) -> None:
+        cls.servers.add(OPEN)
+
+    @classmethod
+    def leaks(cls) -> list[str]:
+        return []  # the ports are those by which a rehearsal's frames are told
+
+    def half_open(self) -> int:
+        return len(self.scene.run("server", ["ss", "-Htan", "state", "syn-recv"]).stdout.splitlines())
+
+    def test_they_are_left_alone(self) -> None:
+        with self.scene.inside("client"):
+            raw = self.closing(socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+            raw.bind(("eth0", 0))
+        for port in self.PORTS:
+            syn = Segment(self.PEER, self.scene.server.v4, (port, OPEN), SYN, 1000)
+            raw.send(syn.frame(self.scene.server.link, self.scene.client.link))
+        self.assertTrue(until(lambda: self.half_open() == len(self.PORTS), 2), self.half_open())
+        with self.adapted((OPEN,)):
+            for _ in range(5):
+                self.nft("add table inet nothing; delete table inet nothing")
+                time.sleep(0.3)
+            self.assertEqual(self.half_open(), len(self.PORTS))
 
 
 class Strangers(ObservedTest):
