@@ -3,15 +3,19 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <set>
 
 #include <asio.hpp>
 
 #include "abi/event.hpp"
-#include "control/answer_book.hpp"
+#include "control/agenda.hpp"
 #include "control/changes.hpp"
 #include "control/listeners.hpp"
+#include "control/pace.hpp"
 #include "control/packet_filter.hpp"
+#include "control/refusals.hpp"
+#include "control/silences.hpp"
 #include "control/ways.hpp"
 
 namespace vestibule {
@@ -32,24 +36,39 @@ public:
     [[nodiscard]] const answer_book& book() const { return book_; }
 
 private:
+    template <class Do>
+    pace::clock::duration work(Do what);
     void watch_routes();
     void watch_filter();
     void watch_neighbours();
     void neighbours_changed();
     void filter_changed();
+    void heed_nat();
     void soon();
     void every_tick();
+    void ask_the_flooded();
+    void ask_the_silent();
+    void forgive();
     void ask_what_is_due();
+    void go_on();
     void next_slice();
     void ask(const std::vector<question>& questions);
     void settle(const std::vector<finding>& findings, const std::vector<question>& questions);
     [[nodiscard]] bool is_outdated(const endpoint& where) const;
-    [[nodiscard]] bool is_doubtful(const finding& f, const question& q) const;
+    [[nodiscard]] bool fell_silent(const finding& f) const;
+    [[nodiscard]] bool is_explained(const endpoint& where) const;
+    void believe(const finding& f, const question& q);
     void file(const finding& f, const question& q);
     void forget_the_gone(const listener_index& listeners, const std::vector<local_address>& addresses);
     void try_again(const finding& f, const question& q);
     void rest_later();
-    [[nodiscard]] std::vector<question> due_questions();
+    [[nodiscard]] bool is_ours(const address& a);
+    [[nodiscard]] questions_by_endpoint due_questions();
+    void add_own(questions_by_endpoint& due, const listener_index& listeners,
+                 const std::vector<local_address>& addresses) const;
+    [[nodiscard]] bool is_due(const endpoint& where) const {
+        return (everything_ || ports_.contains(where.port)) && !book_.given_up(where);
+    }
 
     netlink route_{NETLINK_ROUTE};
     netlink diagnosis_{NETLINK_SOCK_DIAG};
@@ -63,6 +82,7 @@ private:
     asio::posix::stream_descriptor filter_readable_;
     asio::posix::stream_descriptor neighbours_readable_;
     asio::steady_timer acquaintance_;
+    asio::steady_timer filter_pause_;
     asio::steady_timer soon_;
     asio::steady_timer tick_;
     asio::steady_timer again_;
@@ -74,16 +94,21 @@ private:
     bool everything_ = false;
     std::set<be16> ports_;
     std::vector<question> wanted_;
-    std::vector<question> pending_;
-    std::vector<question> unanswerable_; // nobody known yet to ask on behalf of
+    std::map<address, bool, address_order> ours_; // of the addresses of SYNs since
+    agenda agenda_;
+    bool going_on_ = false;
+    questions_by_endpoint unanswerable_; // nobody known yet to ask on behalf of
+    pace pace_;
 
     bool nat_ = false;
     bool markable_ = false;
     bool failed_ = false; // the last rehearsal
     int ticks_ = 0;
-    u64 filter_changed_ms_ = 0;                       // adaptor clock
-    std::set<endpoint, endpoint_order> refused_once_; // since then
-    std::chrono::milliseconds worked_{0};             // for the last rehearsal, all slices
+    u64 filter_changed_ms_ = 0;                // adaptor clock
+    std::map<be16, u64> listeners_changed_ms_; // of each port, the same
+    pace::clock::time_point asked_;
+    refusals refusals_;
+    silences silences_;
 };
 
 } // namespace vestibule

@@ -1,6 +1,9 @@
 #include "control/answer_book.hpp"
 
 #include <array>
+#include <utility>
+
+#include <spdlog/spdlog.h>
 
 #include "control/bpf_object.hpp"
 #include "control/succession.hpp"
@@ -10,6 +13,7 @@ namespace vestibule {
 namespace {
 
 constexpr std::size_t most_entries = 65000; // the map (bpf/maps.hpp) has room for a few more
+constexpr std::size_t most_visitors = 4096;
 
 } // namespace
 
@@ -36,21 +40,41 @@ void answer_book::publish() {
     put(editions_, u32{0}, ++changes_);
 }
 
-bool answer_book::file(const finding& f, const std::optional<source>& asking, u64 now_ms) {
-    if (entries_.size() >= most_entries && !entries_.contains(f.where))
-        return false; // what is not on file is the stack's
+// What is not on file is the stack's.
+bool answer_book::file(const finding& f, bool brought_by_peer, u64 now_ms) {
+    if (entries_.size() >= most_entries && !entries_.contains(f.where)) {
+        if (!std::exchange(full_, true))
+            spdlog::warn("{} listeners are on file, and there is no room for more: all others are left to the stack",
+                         entries_.size());
+        return false;
+    }
     entry& e = entries_[f.where];
     const answer before = e.on_file;
     e.on_file = succeed(f.result, before, now_ms);
     e.on_file.rehearsed_ms = now_ms;
-    if (asking)
-        e.asking = asking;
     write(f.where, e.on_file);
+    take_note(f.where, e, brought_by_peer);
     return before.rehearsed_ms == 0 || before.state != f.result.state || before.why != f.result.why;
 }
 
+void answer_book::take_note(const endpoint& where, entry& e, bool brought_by_peer) {
+    if (brought_by_peer == (e.visit != 0))
+        return;
+    if (!brought_by_peer) {
+        visitors_.erase(std::exchange(e.visit, 0));
+        return;
+    }
+    e.visit = ++visits_;
+    visitors_[e.visit] = where;
+    if (visitors_.size() > most_visitors)
+        forget(visitors_.begin()->second);
+}
+
 void answer_book::forget(const endpoint& where) {
-    entries_.erase(where);
+    if (const auto at = entries_.find(where); at != entries_.end()) {
+        visitors_.erase(at->second.visit);
+        entries_.erase(at);
+    }
     bpf_map_delete_elem(answers_, &where);
     publish();
 }
@@ -62,15 +86,6 @@ void answer_book::give_up(const endpoint& where) {
     write(where, a);
 }
 
-void answer_book::forgive() {
-    std::vector<endpoint> out;
-    for (const auto& [where, e] : entries_)
-        if (given_up(where))
-            out.push_back(where);
-    for (const endpoint& where : out)
-        forget(where);
-}
-
 void answer_book::hand_over_untracked() {
     for (auto& [where, e] : entries_)
         if (e.on_file.state == service::served &&
@@ -78,17 +93,26 @@ void answer_book::hand_over_untracked() {
             write(where, e.on_file);
 }
 
-bool answer_book::given_up(const endpoint& where) const {
-    const auto it = entries_.find(where);
-    return it != entries_.end() && it->second.on_file.state == service::left &&
-           it->second.on_file.why == left_reason::handoff_refused;
+const answer* answer_book::find(const endpoint& where) const {
+    const auto at = entries_.find(where);
+    return at == entries_.end() ? nullptr : &at->second.on_file;
 }
 
-std::vector<question> answer_book::every_question() const {
-    std::vector<question> out;
+question answer_book::question_about(const endpoint& where) const {
+    const auto at = entries_.find(where);
+    return {where, std::nullopt, at != entries_.end() && at->second.visit != 0};
+}
+
+bool answer_book::given_up(const endpoint& where) const {
+    const answer* a = find(where);
+    return a != nullptr && a->state == service::left && a->why == left_reason::handoff_refused;
+}
+
+std::vector<endpoint> answer_book::all_given_up() const {
+    std::vector<endpoint> out;
     for (const auto& [where, e] : entries_)
-        if (!given_up(where))
-            out.push_back({where, e.asking});
+        if (given_up(where))
+            out.push_back(where);
     return out;
 }
 

@@ -61,6 +61,19 @@ void keep_way_back(answer& a, const std::vector<cue>& cues) {
         std::memcpy(a.way_back, first->from.link.data(), sizeof(a.way_back));
 }
 
+bool silence_decided(const answer& a, const evidence& e, const std::vector<cue>& cues) {
+    const auto unheard = [&](const cue& c, offer_class kind) {
+        return e.said.reply_to(c, e.ours.offer_port(kind)) == nullptr;
+    };
+    if (a.state == service::served)
+        return false;
+    if (a.why == left_reason::no_answer || a.why == left_reason::by_source)
+        return std::any_of(cues.begin(), cues.end(), [&](const cue& c) { return unheard(c, offer_class::everything); });
+    if (a.why == left_reason::odd_answer)
+        return unheard(cues.front(), offer_class::no_timestamps);
+    return a.why == left_reason::completion_filtered || a.why == left_reason::untracked_filtered;
+}
+
 bool ecn_is_handed_over() {
     std::ifstream setting("/proc/sys/net/ipv4/tcp_ecn");
     int value = 0;
@@ -175,7 +188,7 @@ void rehearsal::ask_the_rest(performance& p) {
 }
 
 std::vector<finding> rehearsal::perform(std::span<const question> questions, bool nat, bool markable) {
-    source_finder finder(route_);
+    source_finder finder(route_, strangers_);
     auto parts = cast(questions, finder);
     const disguise ours = next_disguise();
     transcript said;
@@ -193,7 +206,7 @@ std::vector<finding> rehearsal::perform(std::span<const question> questions, boo
         if (!each.cues.empty())
             a = judge(p.known, each.cues);
         keep_way_back(a, each.cues);
-        out.push_back({each.where, a});
+        out.push_back({each.where, a, silence_decided(a, p.known, each.cues)});
     }
     return out;
 }

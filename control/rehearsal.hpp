@@ -14,13 +14,15 @@ namespace vestibule {
 
 struct question {
     endpoint where;
-    std::optional<source> asking; // the peer whose SYN made us ask
+    std::optional<source> asking; // the peer whose SYN made us ask: heard where nobody else can be
+    bool brought_by_peer = false; // a peer's SYN alone: not among the listeners that we find ourselves
     int tries = 20;               // how often it may be put again, when nobody is known to ask on behalf of
 };
 
 struct finding {
     endpoint where;
     answer result; // without its times
+    bool silence;  // something was not answered that decided it: the stack kept silent, or a frame was lost
 };
 
 class rehearsal {
@@ -30,6 +32,9 @@ public:
     // Asks for all of them, blocking for some tens of milliseconds; nothing leaves the machine, nothing stays behind.
     // `nat` and `markable` as in evidence. Whoever calls sees to it that rest() is called some 100 ms later.
     std::vector<finding> perform(std::span<const question> questions, bool nat, bool markable);
+
+    // The next are asked on behalf of other strangers, so that a filter by origin shows itself sooner or later.
+    void meet_others() { strangers_ = draw_strangers(); }
 
     // Takes the egress hook away.
     void rest() { ears_.rest(); }
@@ -52,6 +57,7 @@ private:
     netlink& route_;
     netlink diagnosis_;
     disguise ours_;
+    std::vector<address> strangers_ = draw_strangers();
     eavesdropper ears_;
 };
 

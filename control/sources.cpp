@@ -12,35 +12,63 @@ namespace vestibule {
 namespace {
 
 constexpr std::size_t most_neighbours = 3;
+constexpr int strangers_of_a_family = 3;
 
-address v4(u32 value) {
-    return {{be32{}, be32{}, mapped_prefix, network(value)}};
+struct block {
+    u32 first;
+    u32 bits;
+};
+
+// What is nobody's on the public IPv4 internet (RFC 6890, and multicast with all above).
+constexpr std::array<block, 14> not_public = {{{0x00000000U, 8},
+                                               {0x0a000000U, 8},
+                                               {0x64400000U, 10},
+                                               {0x7f000000U, 8},
+                                               {0xa9fe0000U, 16},
+                                               {0xac100000U, 12},
+                                               {0xc0000000U, 24},
+                                               {0xc0000200U, 24},
+                                               {0xc0586300U, 24},
+                                               {0xc0a80000U, 16},
+                                               {0xc6120000U, 15},
+                                               {0xc6336400U, 24},
+                                               {0xcb007100U, 24},
+                                               {0xe0000000U, 3}}};
+
+bool is_public(u32 v4) {
+    return std::none_of(not_public.begin(), not_public.end(),
+                        [&](const block& b) { return ((v4 ^ b.first) >> (32 - b.bits)) == 0; });
 }
 
-address random_v4(std::mt19937& random) {
-    constexpr std::array<u32, 6> blocks = {5, 23, 45, 80, 151, 203}; // first octets in public use on every continent
-    return v4(static_cast<u32>(blocks.at(random() % blocks.size()) << 24 | (random() & 0x00fffffeU) | 1U));
+address random_v4(std::random_device& random) {
+    u32 drawn = random();
+    while (!is_public(drawn))
+        drawn = random();
+    return {{be32{}, be32{}, mapped_prefix, network(drawn)}};
 }
 
-address random_v6(std::mt19937& random) {
-    const auto word = [&] { return static_cast<u32>(random()); };
-    return {{network(0x20000000U | (word() & 0x0fffffffU)), network(word()), be32{}, network(word() | 1U)}};
-}
-
-// Three of each family's public address space: one fixed, two drawn anew each time, so that a filter by origin shows
-// itself sooner or later. No frame that bears them ever leaves this machine.
-std::vector<address> public_addresses() {
-    static thread_local std::mt19937 random{std::random_device{}()};
-    return {v4(0x08080404U),   random_v4(random),
-            random_v4(random), {{network(0x2a000000U), network(0x12340000U), be32{}, network(1U)}},
-            random_v6(random), random_v6(random)};
+// 2400::/6 and 2a00::/7, without a documentation prefix in them: most of what is given out.
+address random_v6(std::random_device& random) {
+    const u32 lead =
+        (random() & 1U) != 0 ? 0x24000000U | (random() & 0x03ffffffU) : 0x2a000000U | (random() & 0x01ffffffU);
+    return {{network(lead), network(random()), network(random()), network(random() | 1U)}};
 }
 
 } // namespace
 
-source_finder::source_finder(netlink& route)
+std::vector<address> draw_strangers() {
+    std::random_device random;
+    std::vector<address> out;
+    for (int i = 0; i < strangers_of_a_family; ++i) {
+        out.push_back(random_v4(random));
+        out.push_back(random_v6(random));
+    }
+    return out;
+}
+
+source_finder::source_finder(netlink& route, std::vector<address> strangers)
     : route_(route), links_(route), neighbours_(neighbours(route)), locals_(local_addresses(route)),
-      strangers_(public_addresses()) {}
+      strangers_(std::move(strangers)) {}
 
 const neighbour* source_finder::known(const address& ip, u32 ifindex) const {
     const auto it = std::find_if(neighbours_.begin(), neighbours_.end(),
@@ -66,32 +94,32 @@ std::optional<way_back> source_finder::way(const address& ip, const address& loc
     return at != known_ways.end() ? at->second : known_ways.emplace(ip, route_to(route_, ip, local)).first->second;
 }
 
-std::vector<address> source_finder::neighbours_of(const endpoint& where) const {
-    std::vector<address> out;
-    for (const neighbour& n : neighbours_)
-        if (is_v4(n.ip) == is_v4(where.local) && is_link_local(n.ip) == is_link_local(where.local))
-            out.push_back(n.ip);
-    if (out.size() > most_neighbours)
-        out.resize(most_neighbours);
+std::vector<source> source_finder::neighbours_of(const endpoint& where) {
+    std::vector<source> out;
+    for (const neighbour& n : neighbours_) {
+        if (is_v4(n.ip) != is_v4(where.local) || is_link_local(n.ip) != is_link_local(where.local))
+            continue;
+        if (const auto s = reachable(n.ip, where, nullptr))
+            out.push_back(*s);
+        if (out.size() == most_neighbours)
+            break;
+    }
     return out;
 }
 
 std::vector<source> source_finder::for_endpoint(const endpoint& where, const source* asking) {
     std::vector<source> out;
-    const auto take = [&](const std::optional<source>& s, bool stranger) {
-        if (!s)
-            return;
-        out.push_back(*s);
-        out.back().stranger = stranger;
-    };
     for (const address& a : strangers_)
         if (is_v4(a) == is_v4(where.local) && !is_link_local(where.local))
-            take(reachable(a, where, nullptr), true);
-    if (asking != nullptr)
-        take(reachable(asking->ip, where, asking), false);
-    for (const address& a : neighbours_of(where))
-        if (asking == nullptr || !same(a, asking->ip))
-            take(reachable(a, where, nullptr), false);
+            if (const auto s = reachable(a, where, nullptr)) {
+                out.push_back(*s);
+                out.back().stranger = true;
+            }
+    const auto near = neighbours_of(where);
+    out.insert(out.end(), near.begin(), near.end());
+    if (out.empty() && asking != nullptr)
+        if (const auto s = reachable(asking->ip, where, asking))
+            out.push_back(*s);
     return out;
 }
 
