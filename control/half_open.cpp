@@ -28,13 +28,13 @@ std::array<be32, 4> words_of(const address& a) {
 
 } // namespace
 
-leftovers::leftovers(netlink& diagnosis, const std::vector<cue>& asked, const disguise& ours, bool translated)
+half_open::half_open(netlink& diagnosis, const std::vector<cue>& asked, const disguise& ours, bool translated)
     : diagnosis_(diagnosis), ours_(ours), translated_(translated) {
     for (const cue& c : asked)
         asked_.insert(ends_of(c.from.ip, c.where.local, c.where.port));
 }
 
-leftovers::~leftovers() {
+half_open::~half_open() {
     try {
         destroy(AF_INET);
         destroy(AF_INET6);
@@ -43,11 +43,11 @@ leftovers::~leftovers() {
     }
 }
 
-leftovers::ends leftovers::ends_of(const address& peer, const address& local, be16 port) const {
+half_open::ends half_open::ends_of(const address& peer, const address& local, be16 port) const {
     return translated_ ? ends{words_of(peer), {}, {}} : ends{words_of(peer), words_of(local), port};
 }
 
-bool leftovers::is_ours(const inet_diag_msg& d) const {
+bool half_open::is_ours(const inet_diag_msg& d) const {
     const u16 port = host(be16{d.id.idiag_dport});
     const address peer = address_from(d.idiag_family, d.id.idiag_dst);
     const address local = address_from(d.idiag_family, d.id.idiag_src);
@@ -55,7 +55,7 @@ bool leftovers::is_ours(const inet_diag_msg& d) const {
            asked_.contains(ends_of(peer, local, be16{d.id.idiag_sport}));
 }
 
-void leftovers::destroy(u8 family) const {
+void half_open::destroy(u8 family) const {
     std::vector<inet_diag_sockid> found;
     request all(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
     put_question(all, family);

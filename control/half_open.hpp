@@ -14,13 +14,13 @@ struct inet_diag_msg;
 namespace vestibule {
 
 // Of one performance: at its end they are destroyed, and no peer's own are.
-class leftovers {
+class half_open {
 public:
     // `translated`: NAT may have led the performance's SYNs to other local ends than those asked.
-    leftovers(netlink& diagnosis, const std::vector<cue>& asked, const disguise& ours, bool translated);
-    ~leftovers();
-    leftovers(const leftovers&) = delete;
-    leftovers& operator=(const leftovers&) = delete;
+    half_open(netlink& diagnosis, const std::vector<cue>& asked, const disguise& ours, bool translated);
+    ~half_open();
+    half_open(const half_open&) = delete;
+    half_open& operator=(const half_open&) = delete;
 
 private:
     using words = std::array<be32, 4>;

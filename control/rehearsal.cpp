@@ -194,7 +194,7 @@ std::vector<finding> rehearsal::perform(std::span<const question> questions, boo
     transcript said;
     performance p{{said, ours, finder.links(), nat, markable, ecn_is_handed_over()}, said, parts};
     if (attend(parts, finder.links())) {
-        const leftovers what_remains(diagnosis_, attempts(parts), ours, nat);
+        const half_open what_remains(diagnosis_, attempts(parts), ours, nat);
         offer_from(p, true);
         offer_from(p, false);
         ask_the_rest(p);
