@@ -60,11 +60,11 @@ inline bool opens(const bytes& tcp) {
            four_at(tcp, 4) != world::rehearsal_token;
 }
 
-// No signature, nothing malformed, no path of MPTCP, and no data where that might mean Fast Open.
+// No signature, nothing malformed, and no data where that might mean Fast Open.
 inline bool ordinary(const bytes& tcp, bool fast_open) {
     const u32 kinds = oracle::read_options(options_of(tcp)).kinds;
     const bool data = tcp.size() > (tcp[12] >> 4) * 4U;
-    return (kinds & (offers_signature | offers_nonsense | offers_join)) == 0 &&
+    return (kinds & (offers_signature | offers_nonsense)) == 0 &&
            !(fast_open && (data || (kinds & offers_fast_open) != 0));
 }
 
