@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import socket
+import struct
 import threading
 import time
 import unittest
@@ -18,6 +19,31 @@ from scene import Acceptor, Scene, echo_once, main, receive_exactly, until
 
 PORT = 7000
 BULK = 64 << 20
+PROGRAMS = 2  # in the driver and at TC; more while it rehearses
+PACE = 8 << 20  # bytes per second: the adaptor's farewell takes three seconds
+
+
+class Reader(threading.Thread):
+    """Reads at a pace that keeps the sender at work for long, until told to hurry."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(daemon=True)
+        self.connection = connection
+        self.received = 0
+        self.digest = hashlib.sha256()
+        self.hurry = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while data := self.connection.recv(1 << 16):
+            self.received += len(data)
+            self.digest.update(data)
+            self.hurry.wait(len(data) / PACE)
+
+
+def bytes_received(connection: socket.socket) -> int:
+    """By the stack, in order: tcpi_bytes_received."""
+    return struct.unpack_from("=Q", connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 128)[0]
 
 
 class ItStepsAside(unittest.TestCase):
@@ -59,33 +85,36 @@ class ItStepsAside(unittest.TestCase):
         listener = self.scene.listen(PORT + 1, 6)
         self.addCleanup(listener.close)
         self.scene.wait_until_served(PORT + 1)
-        digest, halfway, removed = hashlib.sha256(), threading.Event(), threading.Event()
-
-        def receive(connection: socket.socket) -> None:
-            received = 0
-            while data := connection.recv(1 << 16):
-                received += len(data)
-                digest.update(data)
-                if received > BULK // 4 and not removed.is_set():
-                    halfway.set()
-                    removed.wait(15)  # meanwhile the sender is held up by a closed window: in flight for certain
-
         with self.scene.growth() as grown:
             near, far = self.scene.connect(PORT + 1, 4), listener.accept()[0]
         self.assertEqual(grown["admitted"], 1)
         with near, far:
-            receiver = threading.Thread(target=receive, args=(far,))
-            receiver.start()
-            sender = threading.Thread(target=self.send_bulk, args=(near,))
             near.settimeout(60)
+            far.settimeout(60)
+            reader = Reader(far)
+            sender = threading.Thread(target=self.send_bulk, args=(near,))
             sender.start()
-            self.assertTrue(halfway.wait(20))
-            self.assertEqual(self.adaptor.stop(), 0)
-            self.assertEqual(self.scene.attached("server"), [])
-            removed.set()
+            self.assertTrue(until(lambda: reader.received > BULK // 16, 20))
+            arrived = self.bytes_taken_while_the_programs_go(far)
+            self.assertTrue(sender.is_alive(), "the transfer was over before the programs went")
+            reader.hurry.set()
             sender.join(60)
-            receiver.join(60)
-        self.assertEqual(digest.digest(), hashlib.sha256(self.block * (BULK // len(self.block))).digest())
+            reader.join(60)
+        self.assertEqual(reader.digest.digest(), hashlib.sha256(self.block * (BULK // len(self.block))).digest())
+        print(f"{arrived:,} bytes came while the programs went")
+        self.assertGreater(arrived, 0)
+
+    def bytes_taken_while_the_programs_go(self, far: socket.socket) -> int:
+        """Those that the stack took from when both programs were last seen until none was."""
+        self.adaptor.signal(signal.SIGTERM)
+        both_there = taken = bytes_received(far)
+        while there := len(self.scene.attached("server")):
+            if there >= PROGRAMS:
+                both_there = taken
+            taken = bytes_received(far)
+        arrived = bytes_received(far) - both_there
+        self.assertEqual(self.adaptor.wait(10), 0)
+        return arrived
 
     def test_an_idle_connection_survives_the_removal_of_the_adaptor(self) -> None:
         with self.scene.growth() as grown:
