@@ -6,8 +6,10 @@ scene, shows that this measurement can fail."""
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 import re
+import resource
 import time
 import unittest
 from collections.abc import Callable
@@ -16,14 +18,18 @@ from scene import Scene, main
 
 PORT = 80
 SYNS = 100_000
-SLACK_PAGES = 1_000  # memory, sockets and slabs are those of all namespaces, and others may be at work
-SLACK_OBJECTS = 2_000
+SENT = SYNS * 11 // 10  # some of which a queue may lose
+
+# Each CPU keeps back what it tells of: memory by the MiB (SK_MEMORY_PCPU_RESERVE), objects by the slab, of four kinds.
+CPUS = os.cpu_count() or 1
+SLACK_PAGES = CPUS * (1 << 20) // resource.getpagesize()
+SLACK_OBJECTS = CPUS * 4 * 16
 
 
 @dataclasses.dataclass
 class Holdings:
-    """What a host holds for TCP. All but the first are sums over all namespaces of the machine, where others may be at
-    work: so what is compared is the most of several readings before, and the least of several afterwards."""
+    """What a host holds for TCP. All but the first are sums over all namespaces of the machine, which should be at
+    rest; what is compared is the most of several readings before, and the least of several afterwards."""
 
     half_open: int  # connections, by the kernel's list
     pages: int  # sockstat: TCP mem
@@ -56,8 +62,9 @@ def several_holdings(scene: Scene, choose: Callable[..., int]) -> Holdings:
 
 
 def knock(scene: Scene, family: int, *options: object) -> int:
-    """That many SYNs from peers that will not answer; how many were sent."""
-    return int(scene.flood("--count", SYNS, *options, port=PORT, family=family).json()["sent"])
+    """SYNs from peers that will not answer; how many reached the host."""
+    told = scene.flood("--count", SENT, *options, port=PORT, family=family).json()
+    return int(told["sent"]) - int(told["dropped"])
 
 
 class TheHostSpendsNothing(unittest.TestCase):
@@ -68,23 +75,23 @@ class TheHostSpendsNothing(unittest.TestCase):
 
     def before_and_after(self, family: int, *options: object) -> tuple[Holdings, Holdings, int]:
         before = several_holdings(self.scene, max)
-        sent = knock(self.scene, family, *options)
+        came = knock(self.scene, family, *options)
         after = several_holdings(self.scene, min)
-        print(f"{sent} SYNs\n  before {before}\n  after  {after}")
-        return before, after, sent
+        print(f"{came} SYNs\n  before {before}\n  after  {after}")
+        return before, after, came
 
     def spends_nothing(self, family: int) -> None:
         self.scene.adapt()
         self.scene.wait_until_served(PORT)
         with self.scene.growth() as grown, self.scene.protocol_growth("server") as stack:
-            before, after, sent = self.before_and_after(family, "--rate", 200_000)  # more, and a veth's queue overflows
-        self.assertGreaterEqual(sent, SYNS)
-        self.assertGreaterEqual(grown["syn_answered"], 0.99 * sent)
+            before, after, came = self.before_and_after(family, "--rate", 200_000)  # more, and a veth's queue overflows
+        self.assertGreaterEqual(came, SYNS)
+        self.assertGreaterEqual(grown["syn_answered"], came)
         self.assertEqual((grown["admitted"], stack["TcpExtSyncookiesSent"]), (0, 0))
         self.assertEqual(after.half_open, 0)
         self.assertLessEqual(after.pages, before.pages + SLACK_PAGES)
-        self.assertLess(after.sockets, before.sockets + SLACK_OBJECTS)
-        self.assertLess(after.slab_objects, before.slab_objects + SLACK_OBJECTS)
+        self.assertLessEqual(after.sockets, before.sockets)
+        self.assertLessEqual(after.slab_objects, before.slab_objects + SLACK_OBJECTS)
 
     def test_the_host_spends_nothing_v4(self) -> None:
         self.spends_nothing(4)
@@ -93,9 +100,9 @@ class TheHostSpendsNothing(unittest.TestCase):
         self.spends_nothing(6)
 
     def test_the_plain_kernel_spends_and_the_measurement_shows_it(self) -> None:
-        before, after, sent = self.before_and_after(4, "--rate", 60_000)  # more than that, and it loses most of them
-        self.assertGreater(after.half_open, sent // 10)
-        self.assertGreater(after.slab_objects, before.slab_objects + sent // 10)
+        before, after, came = self.before_and_after(4, "--rate", 60_000)  # more than that, and it loses most of them
+        self.assertGreater(after.half_open, came // 10)
+        self.assertGreater(after.slab_objects, before.slab_objects + came // 10)
 
 
 if __name__ == "__main__":
