@@ -14,6 +14,7 @@ from observing import OUTSIDE, ObservedTest, Question, Rules, Servers, Watch, ac
 from scene import main  # noqa: E402
 
 REDIRECTED, PUBLISHED, PLAIN, BEHIND, TALKATIVE = 9001, 9002, 9003, 9011, 9004
+REFUSALS = 3  # in a row: then a listener goes back to the stack (bpf/vitals.hpp)
 
 
 class TranslationTest(ObservedTest):
@@ -89,7 +90,27 @@ class Nftables(TranslationTest):
         self.assertEqual(self.leaks(), [])
 
 
-class Iptables(TranslationTest):
+class ByIptables(ObservedTest):
+    """Rules of the older kind."""
+
+    backend: str
+
+    def rules(self, *, v6: bool) -> str:
+        raise NotImplementedError
+
+    def restore(self, *, v6: bool, rules: str) -> None:
+        self.scene.run("server", [f"ip{'6' if v6 else ''}tables-{self.backend}-restore"], input=rules)
+
+    def add(self) -> None:
+        for v6 in (False, True):
+            self.restore(v6=v6, rules=self.rules(v6=v6))
+
+    def remove(self) -> None:
+        for v6 in (False, True):
+            self.restore(v6=v6, rules="*nat\nCOMMIT\n")
+
+
+class Iptables(ByIptables, TranslationTest):
     backend = "nft"
 
     def rules(self, *, v6: bool) -> str:
@@ -104,17 +125,6 @@ class Iptables(TranslationTest):
             f"-A POSTROUTING -s {subnet} ! -o to-box -j MASQUERADE",
             "COMMIT", ""))
 
-    def restore(self, *, v6: bool, rules: str) -> None:
-        self.scene.run("server", [f"ip{'6' if v6 else ''}tables-{self.backend}-restore"], input=rules)
-
-    def add(self) -> None:
-        for v6 in (False, True):
-            self.restore(v6=v6, rules=self.rules(v6=v6))
-
-    def remove(self) -> None:
-        for v6 in (False, True):
-            self.restore(v6=v6, rules="*nat\nCOMMIT\n")
-
     def test_redirect_and_dnat(self) -> None:
         self.compare_all(Rules(self.add, self.remove))
 
@@ -125,9 +135,45 @@ class IptablesLegacy(Iptables):
     backend = "legacy"
 
 
-class UnrelatedRules(ObservedTest):
+class UnrelatedTest(ObservedTest):
     """NAT rules that have nothing to do with the ports served."""
 
+    @classmethod
+    def prepare(cls) -> None:
+        cls.servers.add(PLAIN, backlog=512)
+        cls.servers.add(TALKATIVE, backlog=512, speak_first=True)
+
+    def add(self) -> None:
+        raise NotImplementedError
+
+    def remove(self) -> None:
+        raise NotImplementedError
+
+    def questions(self) -> list[Question]:
+        return [*from_everywhere(PLAIN), *from_everywhere(TALKATIVE, speak_first=True)]
+
+    def test_all_are_admitted(self) -> None:
+        rules = Rules(self.add, self.remove)
+        grown = self.compare(rules, self.questions(), differ=False, served=(PLAIN, TALKATIVE))
+        self.assertEqual(grown["admitted"], 3 * len(self.questions()))
+
+    def test_rules_come_and_go_while_serving(self) -> None:
+        with self.adapted((PLAIN, TALKATIVE)):
+            with Client(self) as client:
+                for change in (self.add, self.remove) * 3:
+                    change()
+                    client.pause(0.4)
+            # The hooks of NAT work some 30 ms before the kernel tells that they are there. By then three peers have been
+            # refused and the listener is the stack's; what the kernel tells in the midst of it gives it another chance.
+            self.assertLessEqual(len(client.troubles), 3 * 2 * REFUSALS)
+            self.assertLess(client.worst_trouble(), 0.2)  # in 24 trials 0.09 once, else below 0.01
+            with self.scene.growth() as grown:
+                self.assertEqual(accepted(self.look(self.questions())), len(self.questions()))
+        self.assertEqual(grown["admitted"], len(self.questions()))
+        self.assertGreater(client.served, 200)
+
+
+class UnrelatedRules(UnrelatedTest):
     MASQUERADE = """
         table ip unrelated {
             chain prerouting { type nat hook prerouting priority dstnat; tcp dport 7777 dnat to 10.88.9.9; }
@@ -138,34 +184,26 @@ class UnrelatedRules(ObservedTest):
             chain postrouting { type nat hook postrouting priority srcnat; masquerade; }
         }"""
 
-    @classmethod
-    def prepare(cls) -> None:
-        cls.servers.add(PLAIN, backlog=512)
-        cls.servers.add(TALKATIVE, backlog=512, speak_first=True)
+    def add(self) -> None:
+        self.nft(self.MASQUERADE)
 
     def remove(self) -> None:
         self.nft("delete table ip unrelated; delete table ip6 unrelated")
 
-    def questions(self) -> list[Question]:
-        return [*from_everywhere(PLAIN), *from_everywhere(TALKATIVE, speak_first=True)]
 
-    def test_all_are_admitted(self) -> None:
-        rules = Rules(lambda: self.nft(self.MASQUERADE), self.remove)
-        grown = self.compare(rules, self.questions(), differ=False, served=(PLAIN, TALKATIVE))
-        self.assertEqual(grown["admitted"], 3 * len(self.questions()))
+class UnrelatedIptables(ByIptables, UnrelatedTest):
+    backend = "nft"
 
-    def test_rules_come_and_go_while_serving(self) -> None:
-        with self.adapted((PLAIN, TALKATIVE)):
-            with Client(self) as client:
-                for change in (lambda: self.nft(self.MASQUERADE), self.remove) * 3:
-                    change()
-                    client.pause(0.4)
-            # The hooks of NAT work some 30 ms before the kernel tells that they are there: some are lost in that time.
-            self.assertLess(client.worst_trouble(), 0.5)
-            with self.scene.growth() as grown:
-                self.assertEqual(accepted(self.look(self.questions())), len(self.questions()))
-        self.assertEqual(grown["admitted"], len(self.questions()))
-        self.assertGreater(client.served, 200)
+    def rules(self, *, v6: bool) -> str:
+        return "\n".join((
+            "*nat",
+            f"-A PREROUTING -p tcp --dport 7777 -j DNAT --to-destination {'fd88:9::9' if v6 else '10.88.9.9'}",
+            "-A POSTROUTING -j MASQUERADE",
+            "COMMIT", ""))
+
+
+class UnrelatedIptablesLegacy(UnrelatedIptables):
+    backend = "legacy"
 
 
 class Client(threading.Thread):
@@ -210,7 +248,7 @@ class Client(threading.Thread):
               file=sys.stderr)
 
 
-del TranslationTest
+del TranslationTest, UnrelatedTest
 
 if __name__ == "__main__":
     main()
