@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from _result import machine, record  # noqa: E402
 from stage import Impairment, StageError  # noqa: E402
+from traffic import percentile  # noqa: E402
 from visits import VESTIBULE, Findings, Wish, visit  # noqa: E402
 
 LINKS = (
@@ -71,10 +72,8 @@ def title(link: Impairment) -> str:
     return ", ".join(filter(None, (loss, rtt))) or "no impairment"
 
 
-def percentile(seconds: Sequence[float | None], percent: int) -> str:
-    """In milliseconds; of all visits, those that did not come so far included."""
-    ordered = sorted(math.inf if one is None else 1000 * one for one in seconds)
-    value = ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+def told(value: float) -> str:
+    """Milliseconds."""
     if math.isinf(value):
         return "never"
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
@@ -88,8 +87,8 @@ WIDTHS = (14, 10, 12, 10)  # of the columns for what was sent again
 
 
 def page_row(host: str, found: Findings) -> str:
-    connect = "".join(f"{percentile(found.connect, percent):>8}" for percent in (50, 90, 99))
-    page = "".join(f"{percentile(found.complete, percent):>8}" for percent in (50, 99))
+    connect = "".join(f"{told(percentile(found.connect, percent)):>8}" for percent in (50, 90, 99))
+    page = "".join(f"{told(percentile(found.complete, percent)):>8}" for percent in (50, 99))
     again = (found.link["forth"]["repeated_syns"], data_sent_again(found.client),
              found.link["back"]["repeated_syns"], data_sent_again(found.server))
     return (f"  {host:16}{connect}  {page}  " + "".join(f"{number:>{width}}" for number, width in zip(again, WIDTHS))
@@ -109,7 +108,7 @@ def page_table(result: Result) -> Iterator[str]:
 
 
 def greeting_row(host: str, found: Findings) -> str:
-    greeting = "".join(f"{percentile(found.complete, percent):>10}" for percent in (50, 90, 99))
+    greeting = "".join(f"{told(percentile(found.complete, percent)):>10}" for percent in (50, 90, 99))
     return (f"  {host:16}{greeting}{found.link['back']['repeated_syns']:>10}{len(found.connect) - connected(found):>16}"
             f"{connected(found) - completed(found):>14}")
 

@@ -18,7 +18,6 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import statistics
 import sys
@@ -27,6 +26,7 @@ from collections.abc import Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from _result import machine, record  # noqa: E402
+from _rounds import cpus, in_turn  # noqa: E402
 from stage import Stage, StageError  # noqa: E402
 
 PORT = 80
@@ -112,14 +112,6 @@ class Kernel(Host):
 KINDS: dict[str, type[Host]] = {"bare": Bare, "vestibule": Vestibule, "kernel": Kernel}
 
 
-def cpus() -> tuple[int, int, int]:
-    """For the generator, for the host, and for the far end that gets the answers."""
-    able = sorted(os.sched_getaffinity(0))
-    if len(able) < 2:
-        raise StageError("two CPUs are wanted: one for the generator, one for the host")
-    return able[0], able[1], able[2] if len(able) > 2 else able[0]
-
-
 @contextlib.contextmanager
 def all_hosts(family: int) -> Iterator[dict[str, Host]]:
     _, host_cpu, far_cpu = cpus()
@@ -147,7 +139,7 @@ def measure(family: int, rounds: int, seconds: float) -> dict[str, list[Burst]]:
         for host in hosts.values():
             host.burst(0.3)  # to warm up
         for n in range(rounds):
-            for name in names[n % 3:] + names[:n % 3]:
+            for name in in_turn(names, n):
                 burst = hosts[name].burst(seconds)
                 check(hosts[name], burst)
                 found[name].append(burst)

@@ -37,7 +37,8 @@ def milliseconds(text: str) -> float:
 
 
 def read_wrk(said: str) -> Loop:
-    done, p99 = re.search(r"(\d+) requests in ([\d.]+)(\w+)", said), re.search(r"99%\s+(\S+)", said)
+    done = re.search(r"(\d+) requests in ([\d.]+)(\w+)", said)
+    p99 = re.search(r"^ +99% +(\S+)", said, re.MULTILINE)
     if not done or not p99:
         raise StageError(f"wrk says nothing of its requests: {said}")
     errors = "".join(line for line in said.splitlines() if "Socket errors" in line or "Non-2xx" in line)
