@@ -5,6 +5,7 @@ one that serves other interfaces lets them finish."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import itertools
@@ -232,7 +233,11 @@ class Takeover(unittest.TestCase):
     def pins(self) -> dict[str, int]:
         """What is pinned for the server; each with a number that no other has, not even one of that name later on."""
         (folder,) = pathlib.Path("/sys/fs/bpf/vestibule").glob(f"{self.scene.path('server').stat().st_ino}-*")
-        return {str(pin.relative_to(folder)): pin.stat().st_ino for pin in folder.rglob("*")}
+        found = {}
+        for pin in folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                found[str(pin.relative_to(folder))] = pin.stat().st_ino
+        return found
 
     def adaptors(self) -> dict[str, tuple[int, int]]:
         """The XDP programs at the server's interfaces, and their modes."""
