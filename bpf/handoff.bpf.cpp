@@ -132,10 +132,10 @@ BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, con
     return o;
 }
 
-// A full socket of the host goes with the segment, so that the stack need not look again.
+// An established connection's socket goes with the segment, so that the stack need not look again. In any other state a
+// segment earlier in the same batch may put another socket in its place (FIN-WAIT-2), and this one would be lost.
 BPF_INLINE outcome claim(__sk_buff* ctx, bpf_sock* sk) {
-    const u32 state = sk->state;
-    if (state != BPF_TCP_TIME_WAIT && state != BPF_TCP_NEW_SYN_RECV)
+    if (sk->state == BPF_TCP_ESTABLISHED)
         bpf::assign(ctx, sk);
     return {action::pass, reason::known_connection};
 }

@@ -4,6 +4,7 @@ adaptor. And the adaptor outlives its control process, until another takes over.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -13,9 +14,10 @@ import struct
 import threading
 import time
 import unittest
+from collections.abc import Iterator
 
-from peer import LINUX, TCP, Peer, Wire
-from scene import Acceptor, Scene, echo_once, main, receive_exactly, until
+from peer import LINUX, TCP, WINDOWS, Peer, Wire, peers_of
+from scene import Acceptor, Scene, SceneTest, echo_once, main, receive_exactly, until
 
 PORT = 7000
 BULK = 64 << 20
@@ -181,6 +183,51 @@ class ItStepsAside(unittest.TestCase):
         self.assertEqual(self.scene.adaptor.stop(), 0)  # type: ignore[union-attr]
         self.assertEqual(self.scene.attached("server"), [])
         self.assertEqual(self.leftovers(), [])
+
+
+class OneBatch(SceneTest):
+    """Segments that the host's receiving thread finds in its queue together."""
+
+    @classmethod
+    def arrange(cls) -> None:
+        cls.cpu = min(os.sched_getaffinity(0))
+        cls.scene.pin_receive("server", "eth0", cls.cpu)
+        cls.listener = cls.scene.listen(PORT, 6)
+        cls.addClassCleanup(cls.listener.close)
+        cls.scene.adapt()
+        cls.scene.wait_until_served(PORT)
+
+    def setUp(self) -> None:
+        self.wire = self.closing(Wire(self.scene))
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is sent in this block: the receiving thread must wait for its CPU."""
+        able = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {self.cpu})
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        try:
+            yield
+        finally:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+            os.sched_setaffinity(0, able)
+
+    def test_a_fin_behind_the_ack_of_the_host_s_own(self) -> None:
+        """At that ACK the stack puts a smaller socket in the place of the connection's (FIN-WAIT-2, nobody's any more).
+        If the handoff had claimed the FIN for the former, it would be lost."""
+        for family in (4, 6):
+            with self.subTest(family=family):
+                (peer,) = peers_of(self.wire, PORT, 1, family)
+                with self.scene.growth() as grown:
+                    peer.shake_hands(WINDOWS)
+                    self.listener.accept()[0].close()
+                    fin = peer.listen("F")
+                self.assertEqual(grown["admitted"], 1)
+                assert fin
+                ack, own = (peer.frame(flags, peer.isn + 1, fin[TCP].seq + 1, []) for flags in ("A", "FA"))
+                with self.together():
+                    self.wire.send([ack, own])
+                self.assertIsNotNone(peer.listen("A", 0.15), "the peer must send its FIN again")
 
 
 if __name__ == "__main__":

@@ -3,125 +3,142 @@
 kernel.
 
 wrk sends its request right after its ACK: often both are in one receive batch of the server, and the handoff meets
-the request before the stack has made the connection (the adaptor counts these: `just_admitted`).
+the request before the stack has made the connection (the adaptor counts these: `just_admitted`). Its clients share an
+address for a round; the visitors, who come at a steady pace, have many.
+
+Beside the adaptor's host stands one of the plain kernel's, behind an XDP program that passes everything (on a veth any
+has its price). They take turns: whatever else this machine does, it does to both.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
-import re
+import os
+import statistics
 import typing
+from collections import Counter
+from collections.abc import Callable
 
-from scene import SceneTest, main
+from scene import Scene, SceneTest, main
+from traffic import PARALLEL, PORT, connect_times, invite, loop, percentile
 
-PORT = 80
 CONNECTIONS = 10_000
-PARALLEL = 48
-LONGEST_P99_MS = 50  # a retransmission takes 200
-ATTEMPTS = 3  # on a machine with more to do a peer may wait 200 ms for its processor, and then sends again for nothing
-
-# One round from each address: so no port comes round again while the server holds it in TIME-WAIT.
-CLIENTS = {4: (f"10.78.0.{n}" for n in itertools.count(1)), 6: (f"fd78::{n:x}" for n in itertools.count(1))}
+ROUNDS = 5  # at least
+VISITORS = 2_000  # in each round, within a second
+SLOWER = 1.5  # p99, than the plain kernel's, at most; in 24 comparisons, some beside other work, it was 1.23
+FIRST_CPU, *_, LAST_CPU = sorted(os.sched_getaffinity(0)) * 2  # of the host's receiving, and of the clients
+SOURCES = {4: ("10.78.0.{}", "10.79.{}.0/24"), 6: ("fd78::{:x}", "fd79:{:x}::/120")}  # in the n-th round
 
 
 @dataclasses.dataclass
-class Outcome:
-    requests: int = 0
-    errors: str = ""
-    p99_ms: float = 0
-    rounds: int = 0
+class Tally:
+    """What the rounds of one host came to."""
 
+    connections: int = 0
+    failures: list[str] = dataclasses.field(default_factory=list)
+    p99s: list[float] = dataclasses.field(default_factory=list)  # milliseconds
+    client: Counter[str] = dataclasses.field(default_factory=Counter)  # what the stacks counted
+    server: Counter[str] = dataclasses.field(default_factory=Counter)
 
-def milliseconds(text: str) -> float:
-    if text.endswith("nan"):  # not one request in this round
-        return math.inf
-    found = re.fullmatch(r"([\d.]+)(us|ms|s)", text)
-    if not found:
-        raise AssertionError(f"wrk says {text!r} for a time")
-    return float(found[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[found[2]]
+    @property
+    def p99(self) -> float:
+        return statistics.median(self.p99s)
+
+    def __str__(self) -> str:
+        return (f"{self.connections} connections, sent again {self.client['TcpRetransSegs']} by clients and "
+                f"{self.server['TcpRetransSegs']} by the host, median of p99 {self.p99:.2f} ms "
+                f"({min(self.p99s):.2f} to {max(self.p99s):.2f})")
 
 
 class ShortConnections(SceneTest):
-    plain: typing.ClassVar[dict[int, Outcome]]
+    plain: typing.ClassVar[Scene]
+    rounds: typing.ClassVar[Counter[int]] = Counter()  # begun so far, of each family
 
     @classmethod
     def arrange(cls) -> None:
-        scene = cls.scene
-        scene.sysctl("server", {"net.core.somaxconn": 4096})
-        scene.sysctl("client", {"net.ipv4.ip_local_port_range": "1024 65535"})
-        scene.nginx("server", PORT, backlog=4096)
-        scene.pass_frames("client", "eth0")
-        scene.pin_receive("server", "eth0", 0)  # with a thread of its own, the server takes frames in larger batches
-        idle = scene.pass_frames("server", "eth0")  # on a veth any XDP program has a price: not the adaptor's
-        cls.plain = {family: cls.wrk(family, CONNECTIONS // 4) for family in (4, 6)}
-        idle.stop()
-        scene.adapt()
-        scene.wait_until_served(PORT)
+        cls.plain = cls.enterClassContext(Scene())
+        for scene in (cls.plain, cls.scene):
+            scene.sysctl("server", {"net.core.somaxconn": 4096})
+            scene.sysctl("client", {"net.ipv4.ip_local_port_range": "1024 65535"})
+            scene.own("client", "10.79.0.0/16")
+            scene.own("client", "fd79::/16")
+            scene.nginx("server", PORT, backlog=4096)
+            scene.pass_frames("client", "eth0")
+            scene.pin_receive("server", "eth0", FIRST_CPU)  # a thread of its own takes frames in larger batches
+        cls.plain.pass_frames("server", "eth0")
+        cls.scene.adapt()
+        cls.scene.wait_until_served(PORT)
 
-    @classmethod
-    def wrk(cls, family: int, requests: int) -> Outcome:
-        """At least so many connections with one request each, in rounds of a second."""
-        total = Outcome()
-        while total.requests < requests:
-            got = cls.round(family, next(CLIENTS[family]))
-            total.requests += got.requests
-            total.errors += got.errors
-            total.rounds += 1
-            total.p99_ms = max(total.p99_ms, got.p99_ms)
-        return total
+    def take_turns(self, visit: Callable[[Scene, Tally, str], None], family: int, which: int) -> tuple[Tally, Tally]:
+        """Rounds of the plain kernel and of the adaptor."""
+        tallies = Tally(), Tally()
+        turns = [(self.plain, tallies[0]), (self.scene, tallies[1])]
+        while min(len(tally.p99s) for tally in tallies) < ROUNDS or tallies[1].connections < CONNECTIONS:
+            self.rounds[family] += 1
+            for scene, tally in turns:
+                with scene.protocol_growth("client") as client, scene.protocol_growth("server") as server:
+                    visit(scene, tally, SOURCES[family][which].format(self.rounds[family]))
+                tally.client.update(client)
+                tally.server.update(server)
+            turns.reverse()
+        return tallies
 
-    @classmethod
-    def round(cls, family: int, source: str) -> Outcome:
-        server = cls.scene.server.address(family)
-        length = 128 if family == 6 else 32
-        cls.scene.address("client", "lo", f"{source}/{length}")
-        cls.scene.ip("client", f"-{family} route replace {server}/{length} dev eth0 src {source}")
-        host = f"[{server}]" if family == 6 else server
-        said = cls.scene.run("client", ["taskset", "-c", 1, "wrk", "-t1", f"-c{PARALLEL}", "-d1s", "--timeout", "5s",
-                                        "--latency", "-H", "Connection: close", f"http://{host}:{PORT}/"]).stdout
-        errors = "".join(line for line in said.splitlines() if "Socket errors" in line or "Non-2xx" in line)
-        return Outcome(int(re.search(r"(\d+) requests in", said)[1]), errors,  # type: ignore[index]
-                       milliseconds(re.search(r"99%\s+(\S+)", said)[1]))  # type: ignore[index]
+    @staticmethod
+    def loop(scene: Scene, tally: Tally, source: str) -> None:
+        found = loop(scene, source, 1, LAST_CPU)
+        tally.connections += found.requests
+        tally.failures += [found.errors] if found.errors else []
+        tally.p99s.append(found.p99_ms)
 
-    def attempt(self, family: int) -> tuple[Outcome, dict[str, int], dict[str, int], dict[str, int]]:
-        """What wrk, the adaptor and the stacks of server and client say of one attempt."""
-        with self.scene.growth() as grown, self.scene.protocol_growth("server") as server, \
-                self.scene.protocol_growth("client") as client:
-            outcome = self.wrk(family, CONNECTIONS * 5 // 4)
-        print(f"IPv{family}: {outcome.requests} connections, {grown['admitted']} admitted, "
-              f"{grown['just_admitted']} requests in one batch with their ACK, "
-              f"{client['TcpRetransSegs']} retransmitted, "
-              f"p99 {outcome.p99_ms:.2f} ms (plain {self.plain[family].p99_ms:.2f} ms)")
-        return outcome, grown, server, client
+    @staticmethod
+    def visitors(scene: Scene, tally: Tally, sources: str) -> None:
+        times = connect_times(invite(scene, sources, VISITORS, 1, cpu=LAST_CPU))
+        tally.connections += len(times)
+        tally.failures += ["no page"] * times.count(None)
+        tally.p99s.append(percentile(times, 99))
 
-    def ten_thousand(self, family: int) -> None:
-        for _ in range(ATTEMPTS):
-            outcome, grown, server, client = self.attempt(family)
-            tolerable = max(LONGEST_P99_MS, min(2 * self.plain[family].p99_ms, 3 * LONGEST_P99_MS))
-            if client["TcpRetransSegs"] == 0 and outcome.p99_ms < tolerable:
-                break
-        self.assertEqual(client["TcpRetransSegs"], 0)
-        self.assertEqual(outcome.errors, "")
+    def hold_to_the_plain_kernel(self, what: str, plain: Tally, adapted: Tally, grown: dict[str, int]) -> None:
+        for host, tally in (("plain", plain), ("adapted", adapted)):
+            print(f"{what}, {host}: {tally}")
+            self.assertEqual(tally.failures, [])
+            # A peer without a processor for a while is slow to acknowledge; the host then probes the tail, and no more.
+            self.assertEqual(tally.server["TcpRetransSegs"], tally.server["TcpExtTCPLossProbes"])
+        self.assertLessEqual(adapted.client["TcpRetransSegs"], plain.client["TcpRetransSegs"])
+        self.assertLessEqual(adapted.server["TcpOutRsts"], grown["rehearsal"])
+        self.assertLess(adapted.p99, SLOWER * plain.p99)
+
+    def in_a_loop(self, family: int) -> None:
+        with self.scene.growth() as grown:
+            plain, adapted = self.take_turns(self.loop, family, 0)
+        print(f"{grown['admitted']} admitted, {grown['just_admitted']} requests in one batch with their ACK")
+        self.hold_to_the_plain_kernel(f"IPv{family}, a loop of {PARALLEL}", plain, adapted, grown)
+        # None was admitted twice; the rest were the stack's, on ports still in TIME-WAIT.
+        accepted = adapted.server["TcpPassiveOpens"]
         self.assertGreaterEqual(grown["admitted"], CONNECTIONS)
-        self.assertGreaterEqual(server["TcpPassiveOpens"], grown["admitted"])
-        # The rest were the stack's, on ports still in TIME-WAIT. wrk ends each round in the middle of some handshakes.
-        unfinished = outcome.rounds * PARALLEL
-        met = grown["admitted"] + grown["existing_connection"]
-        self.assertLessEqual(abs(met - server["TcpPassiveOpens"]), unfinished)
-        self.assertLessEqual(abs(client["TcpActiveOpens"] - server["TcpPassiveOpens"]), unfinished)
-        self.assertLessEqual(server["TcpOutRsts"], grown["rehearsal"])
-        # A peer that has no processor for a while is slow to acknowledge; the server then probes the tail, and no more.
-        self.assertLessEqual(server["TcpRetransSegs"], server["TcpExtTCPLossProbes"])
-        self.assertLess(outcome.p99_ms, tolerable)
+        self.assertLessEqual(grown["admitted"], accepted)
+        self.assertLessEqual(accepted, grown["admitted"] + grown["existing_connection"])
+        # wrk ends each round in the middle of some handshakes.
+        self.assertLessEqual(abs(adapted.client["TcpActiveOpens"] - accepted), PARALLEL * len(adapted.p99s))
         self.assertGreater(grown["just_admitted"], 0, "no request came in one batch with its ACK: nothing was shown")
 
-    def test_ten_thousand_connections_none_failed_none_retransmitted_v4(self) -> None:
-        self.ten_thousand(4)
+    def from_many_addresses(self, family: int) -> None:
+        with self.scene.growth() as grown:
+            plain, adapted = self.take_turns(self.visitors, family, 1)
+        self.hold_to_the_plain_kernel(f"IPv{family}, from 254 addresses", plain, adapted, grown)
+        self.assertEqual(adapted.server["TcpPassiveOpens"], adapted.connections)
+        self.assertEqual(grown["admitted"] + grown["existing_connection"], adapted.connections)
 
-    def test_ten_thousand_connections_none_failed_none_retransmitted_v6(self) -> None:
-        self.ten_thousand(6)
+    def test_a_loop_of_clients_v4(self) -> None:
+        self.in_a_loop(4)
+
+    def test_a_loop_of_clients_v6(self) -> None:
+        self.in_a_loop(6)
+
+    def test_visitors_from_many_addresses_v4(self) -> None:
+        self.from_many_addresses(4)
+
+    def test_visitors_from_many_addresses_v6(self) -> None:
+        self.from_many_addresses(6)
 
 
 if __name__ == "__main__":
