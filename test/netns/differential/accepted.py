@@ -6,8 +6,9 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from handed_over import conducted, handed_over
 
 Fields = Mapping[str, typing.Any]
 
@@ -44,74 +45,48 @@ def unchecked(plain: Fields, ours: Fields) -> bool:
     return plain == {"reply": "silence"} and ours["reply"] == "SA"
 
 
-# --- The peer's MSS ---------------------------------------------------------------------------------------------------
-
-SIZES = {4: (536, 1220, 1360, 1400, 1440, 1452, 1460, 8960),
-         6: (1220, 1300, 1360, 1380, 1400, 1432, 1440, 8940)}  # as in engine/cookie.hpp
-TIMESTAMPS = 12  # bytes of each segment
-
-
-def remembered(offered: int, family: int) -> int:
-    """What the cookie has of an MSS."""
-    return max((size for size in SIZES[family] if size <= offered), default=SIZES[family][0])
-
-
-def offered(fields: Fields) -> int:
-    """The MSS of the SYN, or what the listener makes of it."""
-    return fields["segments offered"]
-
-
-def both_accepted(plain: Fields, ours: Fields) -> bool:
-    return "snd_mss" in plain and "snd_mss" in ours
-
-
-def rounded_down(plain: Fields, ours: Fields) -> bool:
-    """Our segments are as the table says, or as small as everything else made them."""
-    if not both_accepted(plain, ours):
-        return False
-    family = plain["family"]
-    least, mss = SIZES[family][0], offered(plain)
-    between = mss > least and mss not in SIZES[family]
-    return between and sends(ours) <= min(remembered(mss, family), sends(plain))
-
-
-def raised(plain: Fields, ours: Fields) -> bool:
-    if not both_accepted(plain, ours):
-        return False
-    least = SIZES[plain["family"]][0]
-    return offered(plain) < least and sends(plain) <= sends(ours) <= least
-
-
-def sends(fields: Fields) -> int:
-    """The segments that one end sends, with their options."""
-    return fields["snd_mss"] + (TIMESTAMPS if fields["options"] & 1 else 0)
-
+# --- The accepted socket ----------------------------------------------------------------------------------------------
 
 ROUNDED = ("The peer's MSS is remembered in one of eight sizes for each family, rounded down: the cookie has three "
            "bits for it. Segments to such a peer are that much shorter, and the first buffer is smaller.")
 RAISED = ("A peer's MSS, or a listener's TCP_MAXSEG, below 536 (IPv4) or 1220 (IPv6), and on IPv6 no MSS at all, "
           "counts as that much: the kernel function that takes the connection over wants no less. So with the "
           "kernel's own SYN cookies.")
-SEGMENT_FIELDS = ("snd_mss", "rcv_mss", "TCP_MAXSEG", "SO_SNDBUF", "segments of the reply")
-
-# --- The window -------------------------------------------------------------------------------------------------------
-
 WINDOW = ("The receive window of a handed-over connection is a multiple of the peer's MSS, the plain kernel's of its "
           "own: up to one segment less or more. What derives from it follows. So with the kernel's own SYN cookies.")
 COUNTED = ("A route's initrwnd counts segments: of the peer's MSS in a handed-over connection, of its own in the plain "
            "kernel's. So with the kernel's own SYN cookies.")
+
+SEGMENT_FIELDS = ("snd_mss", "rcv_mss", "TCP_MAXSEG", "SO_SNDBUF", "segments of the reply")
 WINDOW_FIELDS = ("rcv_wnd", "rcv_ssthresh", "rcv_space", "client's snd_wnd")
 
 
-def segments_apart(field: str, number: int = 1) -> Callable[[Fields, Fields], bool]:
+def is_rounded(plain: Fields) -> bool:
+    return plain["MSS handed over"] < plain["MSS"]
+
+
+def is_raised(plain: Fields) -> bool:
+    return plain["MSS handed over"] > plain["MSS"]
+
+
+def is_counted(plain: Fields) -> bool:
+    return plain["room"].segments > 0
+
+
+def as_foretold(field: str, why: Callable[[Fields], bool]) -> Callable[[Fields, Fields], bool]:
+    """Where that is so, both are what the kernel's arithmetic makes them (handed_over.py), and nothing else."""
+
     def given(plain: Fields, ours: Fields) -> bool:
-        if not both_accepted(plain, ours):
+        if "snd_mss" not in plain or "snd_mss" not in ours or not why(plain):
             return False
-        grain = 1 << (ours["scales"] >> 4)
-        segment = max(offered(plain), remembered(offered(plain), plain["family"]), ours["advmss"] + TIMESTAMPS)
-        return abs(plain[field] - ours[field]) < number * segment + grain
+        return ours[field] == handed_over(plain)[field] and plain[field] == conducted(plain).get(field, plain[field])
 
     return given
+
+
+def socket_fields(reason: str, why: Callable[[Fields], bool], fields: tuple[str, ...]) -> Iterator[Accepted]:
+    for field in fields:
+        yield Accepted("*", "*", field, reason, given=as_foretold(field, why))
 
 
 # --- The round trip ---------------------------------------------------------------------------------------------------
@@ -120,15 +95,18 @@ UNTIMED = ("Without timestamps nobody knows when the SYN-ACK left: the first rou
            "first retransmission time-out is 3 s, until data is acknowledged. So with the kernel's own SYN cookies.")
 
 
-def untimed(plain: Fields, ours: Fields) -> bool:
-    return not plain["timestamps"] and ours["rtt"] in (0, "true") and ours["rto"] == 3_000_000
+UNKNOWN = {"rtt": 0, "rttvar": 750_000, "min_rtt": 2**32 - 1, "rto": 3_000_000}  # microseconds, of three seconds
+
+
+def untimed(field: str) -> Callable[[Fields, Fields], bool]:
+    return lambda plain, ours: not plain["timestamps"] and ours[field] == UNKNOWN[field]
 
 
 ACCEPTED: tuple[Accepted, ...] = (
     Accepted("damaged, *", "*", "*", UNCHECKED, given=unchecked),
-    *(Accepted("*", "*", field, ROUNDED, given=rounded_down) for field in SEGMENT_FIELDS),
-    *(Accepted("*", "*", field, RAISED, given=raised) for field in SEGMENT_FIELDS),
-    *(Accepted("*", "*", field, WINDOW, given=segments_apart(field)) for field in WINDOW_FIELDS),
-    *(Accepted("route: initrwnd 5*", "*", field, COUNTED, given=segments_apart(field, 5)) for field in WINDOW_FIELDS),
-    *(Accepted("* ms, *", "*", field, UNTIMED, given=untimed) for field in ("rtt", "rto")),
+    *socket_fields(ROUNDED, is_rounded, SEGMENT_FIELDS),
+    *socket_fields(RAISED, is_raised, SEGMENT_FIELDS),
+    *socket_fields(COUNTED, is_counted, WINDOW_FIELDS),
+    *socket_fields(WINDOW, lambda _: True, WINDOW_FIELDS),
+    *(Accepted("* ms, *", "*", field, UNTIMED, given=untimed(field)) for field in UNKNOWN),
 )

@@ -12,17 +12,19 @@ from collections.abc import Iterator, Sequence
 
 from asking import PATIENCE, PORTS, QUIET, Interview, Question
 from frames import ACK, SYN, Segment
-from listeners import HOSTS, LISTENERS, TCP, Host, Listener
+from listeners import HOSTS, LISTENERS, TCP, Host
 from pair import PairTest, Setting, run
 from report import Case, settle
 from scene import Scene
 from sockets import state_of
 from syns import every_shape, offered_mss, telling
+from terms import terms
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: example\r\n\r\n"
 
 UNSAID = 536  # bytes, the kernel's word for a peer that names no MSS
 UNHURRIED = 0.3  # after so long a silence, no more connections are waited for
+TRIED_AGAIN = 0.002  # of the cases, at most: where one side alone accepted nothing, on a busy machine
 
 State = dict[str, typing.Any]
 
@@ -39,6 +41,9 @@ class Outcome:
 class Connections(PairTest):
     kinds = ("adaptor", "stack")
 
+    def setUp(self) -> None:
+        self.tried_again: list[Case] = []
+
     def test_every_shape_and_every_setup(self) -> None:
         with self.scenes[1].growth() as grown:
             for setting in self.settings([Host("default")]):
@@ -52,6 +57,7 @@ class Connections(PairTest):
                     questions = setting.questions(family, telling(*setting.host.shapes, *setting.listener.shapes))
                     self.connect(setting, setting.group(family), questions, payload)
         self.assertGreaterEqual(grown["admitted"], self.report.number("adaptor"))
+        self.assertLessEqual(len(self.tried_again), TRIED_AGAIN * self.report.cases, self.tried_again)
         settle(self.report, __file__, self.record)
 
     def test_nothing_is_accepted_nor_held_before_data(self) -> None:
@@ -80,24 +86,21 @@ class Connections(PairTest):
             some = questions[first:first + step]
             found = [side.conclude(some) for side in self.handshakes(setting, payload)]
             for question in some:
-                plain, ours = (side[question] for side in found)
-                if (plain.state is None) != (ours.state is None):  # a busy machine may have been the reason
-                    again = dataclasses.replace(question, source_port=next(PORTS))
-                    sides = [side.conclude([again], PATIENCE) for side in self.handshakes(setting, payload)]
-                    plain, ours = (side[again] for side in sides)
-                if plain.state or ours.state:
-                    self.report.add(Case(group, question.shape.name), plain.state or {"accepted": "no"},
-                                    ours.state or {"accepted": "no"}, "stack" if ours.reached_the_stack else "adaptor")
+                self.compare(setting, Case(group, question.shape.name), question, payload,
+                             [side[question] for side in found])
+
+    def compare(self, setting: Setting, case: Case, question: Question, payload: bytes, found: list[Outcome]) -> None:
+        if (found[0].state is None) != (found[1].state is None):  # a busy machine may have been the reason
+            self.tried_again.append(case)
+            again = dataclasses.replace(question, source_port=next(PORTS))
+            found = [side.conclude([again], PATIENCE)[again] for side in self.handshakes(setting, payload)]
+        plain, ours = found
+        if plain.state or ours.state:
+            self.report.add(case, plain.state or {"accepted": "no"}, ours.state or {"accepted": "no"},
+                            "stack" if ours.reached_the_stack else "adaptor")
 
     def handshakes(self, setting: Setting, payload: bytes) -> list[Handshakes]:
-        return [Handshakes(*side, setting.listener, payload) for side in zip(self.interviews, setting.sockets)]
-
-
-def terms_of(question: Question, listener: Listener) -> State:
-    """What the bounds of an accepted difference depend on: how large the peer, or the listener, lets segments be."""
-    offered = offered_mss(question.shape.options) or UNSAID
-    most = listener.told(TCP, socket.TCP_MAXSEG) or offered
-    return {"segments offered": min(offered, most), "family": 6 if ":" in question.source else 4}
+        return [Handshakes(*side, setting, payload) for side in zip(self.interviews, setting.sockets)]
 
 
 @dataclasses.dataclass
@@ -106,7 +109,7 @@ class Handshakes:
 
     interview: Interview
     sockets: list[socket.socket]
-    listener: Listener
+    setting: Setting
     payload: bytes
 
     def conclude(self, questions: Sequence[Question], quiet: float = QUIET) -> dict[Question, Outcome]:
@@ -116,13 +119,16 @@ class Handshakes:
         agreed = {question: one.synack for question, one in outcomes.items()
                   if one.synack and one.synack.flags & (SYN | ACK) == SYN | ACK}
         self.interview.send(question.completion(synack, self.payload) for question, synack in agreed.items())
-        terms = {question.source_port: terms_of(question, self.listener) for question in agreed}
-        by_port = {question.source_port: outcomes[question] for question in agreed}
+        by_port = {question.source_port: question for question in agreed}
         for connection, (_, port, *_) in self.accept(set(by_port)):
             with connection:
-                by_port[port].state = {**state_of(connection), **terms[port]}
+                outcomes[by_port[port]].state = {**state_of(connection), **self.terms_of(by_port[port])}
         self.interview.send(question.reset(len(self.payload)) for question in questions)
         return outcomes
+
+    def terms_of(self, question: Question) -> State:
+        offered, family = offered_mss(question.shape.options) or UNSAID, 6 if ":" in question.source else 4
+        return terms(self.interview.scene, self.setting, self.sockets[0], offered, family)
 
     def accept(self, ports: set[int]) -> Iterator[tuple[socket.socket, tuple[typing.Any, ...]]]:
         """The connections from these ports, as they come. Late ones of an earlier time are not wanted any more."""
