@@ -8,12 +8,12 @@ import fnmatch
 import typing
 from collections.abc import Callable, Iterator, Mapping
 
-from handed_over import conducted, handed_over
+from handed_over import TCP_INIT_CWND, conducted, handed_over, straight
 
 Fields = Mapping[str, typing.Any]
 
 
-def always(plain: Fields, ours: Fields) -> bool:
+def always(*_: object) -> bool:
     return True
 
 
@@ -54,6 +54,11 @@ RAISED = ("A peer's MSS, or a listener's TCP_MAXSEG, below 536 (IPv4) or 1220 (I
           "kernel's own SYN cookies.")
 WINDOW = ("The receive window of a handed-over connection is a multiple of the peer's MSS, the plain kernel's of its "
           "own: up to one segment less or more. What derives from it follows. So with the kernel's own SYN cookies.")
+CLIPPED = ("Where the receive window is not a multiple of the segments that the peer sends, because it is one of its "
+           "MSS and the segments carry timestamps, it cuts a small one from the end of a narrow window. So with the "
+           "kernel's own SYN cookies.")
+OVERRUN = ("Where that window is smaller than the SYN-ACK promised, and a peer fills it with its very first segments, "
+           "the last of these is beyond it and sent again. The kernel's own SYN cookies promise and keep the same.")
 COUNTED = ("A route's initrwnd counts segments: of the peer's MSS in a handed-over connection, of its own in the plain "
            "kernel's. So with the kernel's own SYN cookies.")
 
@@ -84,6 +89,29 @@ def as_foretold(field: str, why: Callable[[Fields], bool]) -> Callable[[Fields, 
     return given
 
 
+def is_clipped(plain: Fields, ours: Fields) -> bool:
+    """Our request: whole segments, behind some of them what was left of the window, and the rest."""
+    if "room" not in plain or "room" not in ours:
+        return False
+    whole, found = plain["client's snd_mss"], ours["segments of the request"]
+    left = plain["room"].window(plain["MSS handed over"]) % whole
+    cut = {size: number for number, size in found.cut}
+    rest = [number for size, number in cut.items() if size not in (whole, left)]
+    return (max(cut) == whole and 0 < cut.get(left, 0) <= cut[whole] and rest in ([], [1]) and not any(found.sent_again)
+            and plain["segments of the request"] == straight(found.length, whole))
+
+
+def is_overrun(plain: Fields, ours: Fields) -> bool:
+    """Our request: the peer's first segments were more than the window, and the last of them came twice."""
+    if "room" not in plain or "room" not in ours:
+        return False
+    whole, found, beside = plain["client's snd_mss"], ours["segments of the request"], plain["segments of the request"]
+    promised, kept = plain["rcv_wnd"], ours["rcv_wnd"]
+    return (kept < promised <= TCP_INIT_CWND * whole and found.sent_again == (1, 1, whole)
+            and not any(beside.sent_again) and found.length == beside.length and found.cut[0] == beside.cut[0]
+            and abs(found.segments - beside.segments) <= 1)
+
+
 def socket_fields(reason: str, why: Callable[[Fields], bool], fields: tuple[str, ...]) -> Iterator[Accepted]:
     for field in fields:
         yield Accepted("*", "*", field, reason, given=as_foretold(field, why))
@@ -93,8 +121,6 @@ def socket_fields(reason: str, why: Callable[[Fields], bool], fields: tuple[str,
 
 UNTIMED = ("Without timestamps nobody knows when the SYN-ACK left: the first round trip counts as unknown and the "
            "first retransmission time-out is 3 s, until data is acknowledged. So with the kernel's own SYN cookies.")
-
-
 UNKNOWN = {"rtt": 0, "rttvar": 750_000, "min_rtt": 2**32 - 1, "rto": 3_000_000}  # microseconds, of three seconds
 
 
@@ -107,6 +133,8 @@ ACCEPTED: tuple[Accepted, ...] = (
     *socket_fields(ROUNDED, is_rounded, SEGMENT_FIELDS),
     *socket_fields(RAISED, is_raised, SEGMENT_FIELDS),
     *socket_fields(COUNTED, is_counted, WINDOW_FIELDS),
-    *socket_fields(WINDOW, lambda _: True, WINDOW_FIELDS),
+    *socket_fields(WINDOW, always, WINDOW_FIELDS),
+    Accepted("*", "*", "segments of the request", CLIPPED, given=is_clipped),
+    Accepted("*", "*", "segments of the request", OVERRUN, given=is_overrun),
     *(Accepted("* ms, *", "*", field, UNTIMED, given=untimed(field)) for field in UNKNOWN),
 )

@@ -57,12 +57,28 @@ def handed_over(plain: Fields) -> dict[str, typing.Any]:
     segment = min(size, plain["pmtu"] - HEADERS[plain["family"]]) - stamped(plain)  # tcp_sync_mss
     return {"snd_mss": segment, "TCP_MAXSEG": str(segment), "SO_SNDBUF": plain["first send buffer"],
             "rcv_mss": first_guess(plain, segment, size), **windows(plain, size),
-            "segments of the reply": pieces(plain.get("bytes of the reply", 0), segment)}
+            "segments of the reply": straight(plain.get("bytes of the reply", 0), segment)}
 
 
-def pieces(length: int, size: int) -> tuple[tuple[int, int], ...]:
-    """So many of that size, and the rest."""
-    return tuple(each for each in ((length // size, size), (1, length % size)) if all(each))
+@dataclasses.dataclass(frozen=True)
+class Passage:
+    """How a message went over the link."""
+
+    cut: tuple[tuple[int, int], ...]  # so many segments of that size, the largest first
+    sent_again: tuple[int, ...] = (0, 0, 0)  # segments on the wire; segments and bytes in TCP_INFO
+
+    @property
+    def length(self) -> int:
+        return sum(number * size for number, size in self.cut)
+
+    @property
+    def segments(self) -> int:
+        return sum(number for number, _ in self.cut)
+
+
+def straight(length: int, size: int) -> Passage:
+    """In segments of that size, and the rest."""
+    return Passage(tuple(each for each in ((length // size, size), (1, length % size)) if all(each)))
 
 
 def first_guess(plain: Fields, segment: int, size: int) -> int:

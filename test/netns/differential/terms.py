@@ -1,4 +1,4 @@
-"""What a connected socket does not tell, and what is to be expected of it depends on: to be put beside what it tells."""
+"""What a connected socket does not tell, though what is to be expected of it depends on it."""
 
 from __future__ import annotations
 
