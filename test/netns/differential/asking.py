@@ -6,18 +6,20 @@ import contextlib
 import dataclasses
 import errno
 import itertools
+import os
 import pathlib
 import select
 import socket
 import struct
 import sys
-import typing
 from collections.abc import Iterable, Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from frames import ACK, PSH, RST, SYN, Segment, letters, options_of, read_segment  # noqa: E402
-from scene import Scene  # noqa: E402
-from syns import NOP, Shape, option  # noqa: E402
+from frames import ACK, PSH, RST, Segment, options_of, read_segment  # noqa: E402
+from heralds import Herald  # noqa: E402
+from replies import Arrival, Reply, arrival_of  # noqa: E402
+from scene import Scene, StageError  # noqa: E402
+from syns import NOP, Shape, option, signed  # noqa: E402
 
 ALL_PROTOCOLS = 3  # ETH_P_ALL
 OUTGOING = 4  # PACKET_OUTGOING
@@ -26,9 +28,12 @@ SO_RCVBUFFORCE = 33
 FAR = {4: "203.0.113.9", 6: "2001:db8:77::9"}  # nobody's: no kernel resets what comes for them
 NEAR = {4: "10.77.0.99", 6: "fd77::99"}  # on the link itself
 
+HERALDS = {"eth0": ("10.77.0.98", "10.77.0.2"), "eth1": ("10.78.0.98", "10.78.0.2")}  # by the link they go by
+
 AT_ONCE = 48  # a queue of veth holds 256 frames
-QUIET = 0.03  # who has not spoken by then, with nobody else speaking, is asked once more
-PATIENCE = 0.6  # ... and then given so long: less than the second after which a kernel repeats itself
+QUIET = 0.03  # how long one waits for those who have said nothing when all is dealt with
+PATIENCE = 0.2  # ... and when they are asked again: less than the second after which a kernel repeats itself
+ECHO, TRIES = 2, 3  # seconds, and how often, before a host counts as dead
 
 FIRST_PORT, END_OF_PORTS = 1024, 60000  # rehearsals come from higher ones
 PORTS = itertools.cycle(range(FIRST_PORT, END_OF_PORTS))
@@ -53,11 +58,13 @@ class Question:
         return self.source, self.source_port, self.port
 
     def segment(self) -> Segment:
-        return self.shape.segment(self.source, self.target, (self.source_port, self.port), self.sequence)
+        made = self.shape.segment(self.source, self.target, (self.source_port, self.port), self.sequence)
+        return dataclasses.replace(made, flow_label=self.sequence & 0xFFFFF | 1) if made.family == 6 else made
 
     def reset(self, sent: int = 0) -> Segment:
         """What removes the connection, half open in the plain kernel or established; `sent` bytes were sent."""
-        return Segment(self.source, self.target, (self.source_port, self.port), RST, self.sequence + 1 + sent)
+        made = Segment(self.source, self.target, (self.source_port, self.port), RST, self.sequence + 1 + sent)
+        return signed(made, self.shape.key) if self.shape.key else made
 
     def completion(self, synack: Segment, payload: bytes = b"") -> Segment:
         """The segment that completes the handshake, with timestamps where both ends have them."""
@@ -78,38 +85,25 @@ def later(stamp: bytes) -> bytes:
     return struct.pack("!I", (int.from_bytes(stamp, "big") + 1) % 2**32)
 
 
-@dataclasses.dataclass
-class Reply:
-    """What became of one SYN."""
-
-    segment: Segment | None = None  # None: silence
-    reached_the_stack: bool = False
-
-    @property
-    def answerer(self) -> str:
-        """Of a server behind the adaptor."""
-        if self.reached_the_stack:
-            return "stack"
-        return "adaptor" if self.segment else "nobody"
-
-
 class Tap:
-    """The TCP segments that a link hands to a namespace's stack. Of those that XDP keeps to itself it sees nothing.
-    With `outgoing`, also those that the stack hands to the link."""
+    """What a link hands to a namespace's stack. Of that which XDP keeps to itself it sees nothing. With `outgoing`,
+    also what the stack hands to the link."""
 
-    def __init__(self, scene: Scene, ns: str, outgoing: bool = False) -> None:
+    def __init__(self, scene: Scene, ns: str, interface: str = "eth0", outgoing: bool = False) -> None:
         self.outgoing = outgoing
+        self.interface = interface
         with scene.inside(ns):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS))
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
-            self.socket.bind(("eth0", ALL_PROTOCOLS))
+            self.socket.bind((interface, ALL_PROTOCOLS))
         self.socket.setblocking(False)
 
     def take(self) -> list[Segment]:
-        """Those that have arrived."""
-        return list(self._waiting())
+        """The TCP segments that have arrived."""
+        return [segment for frame in self.frames() if (segment := read_segment(frame))]
 
-    def _waiting(self) -> Iterator[Segment]:
+    def frames(self) -> Iterator[bytes]:
+        """All that has arrived."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 try:
@@ -118,9 +112,8 @@ class Tap:
                     if told.errno != errno.ENETDOWN:  # said once of an interface that was down for a moment
                         raise
                     continue
-                segment = read_segment(frame) if self.outgoing or direction != OUTGOING else None
-                if segment:
-                    yield segment
+                if self.outgoing or direction != OUTGOING:
+                    yield frame
 
     def wait(self, seconds: float) -> bool:
         return bool(select.select([self.socket], [], [], seconds)[0])
@@ -130,18 +123,27 @@ class Tap:
 
 
 class Interview:
-    """Asks one server."""
+    """Asks one server, by one of its links; hears what comes by `others`, too."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, interface: str = "eth0", *others: str) -> None:
         self.scene = scene
-        self.near, self.far = Tap(scene, "client"), Tap(scene, "server")
-        scene.ip("client", f"-6 route add blackhole {FAR[6]}")  # or its kernel would now and then send ICMP errors
-        for address in NEAR.values():
-            scene.ip("server", f"neigh replace {address} lladdr {scene.client.link} dev eth0 nud permanent")
+        self.near, self.far = Tap(scene, "client", interface), Tap(scene, "server", interface)
+        self.others = [Tap(scene, "client", each) for each in others]
+        self.host, self.station = (scene.link(ns, interface) for ns in ("server", "client"))  # to whom, and by whom
+        self.strays: list[Arrival] = []  # TCP segments and ICMP errors that answered nothing asked
+        self.aliases: dict[str, str] = {}  # addresses that this server alone has, by those that questions name
+        self.deaf = 0  # SYNs that were answered only when they were asked again
+        self._herald = Herald(*HERALDS[interface])
+        self._stations = {bytes.fromhex(scene.link(ns, each).replace(":", "")): ns
+                          for each in (interface, *others) for ns in ("server", "client")}
+        scene.ip("client", f"-6 route replace blackhole {FAR[6]}")  # or its kernel would at times send ICMP errors
+        near = NEAR.values() if interface == "eth0" else ()
+        for address in (*near, self._herald.source):
+            scene.ip("server", f"neigh replace {address} lladdr {self.station} dev {interface} nud permanent")
 
     def close(self) -> None:
-        self.near.close()
-        self.far.close()
+        for each in (self.near, self.far, *self.others):
+            each.close()
 
     def ask(self, questions: Sequence[Question], quiet: float = QUIET, at_once: int = AT_ONCE) -> dict[Question, Reply]:
         """The replies to them all; of the connections nothing is left, not even half open."""
@@ -149,82 +151,98 @@ class Interview:
         for first in range(0, len(questions), at_once):
             some = questions[first:first + at_once]
             replies.update(self.open(some, quiet))
-            self.send(question.reset() for question in some)  # a full queue would make the stack answer with cookies
+            # A full queue would make the stack answer with cookies.
+            self.send(question.reset(replies[question].taken(question.sequence)) for question in some)
         return replies
 
     def open(self, questions: Sequence[Question], quiet: float = QUIET) -> dict[Question, Reply]:
-        """Sends the SYNs at once and waits for the replies."""
+        """Sends the SYNs at once and takes all that comes, until the host has dealt with them."""
         by_key = {question.key: question for question in questions}
+        by_frame = {self.frame(question.segment()): question for question in questions}
         replies = {question: Reply() for question in questions}
-        self.near.take()
+        self._stray(self._arrivals(self.near, *self.others))
         self.far.take()
-        self.send(question.segment() for question in questions)
-        missing = set(questions)
-        while missing and self.near.wait(quiet):
-            for segment in self.near.take():
-                question = by_key.get((segment.target, segment.ports[1], segment.ports[0]))
-                if question in missing:
-                    replies[question].segment = segment
-                    missing.remove(question)
-        for segment in self.far.take():
-            question = by_key.get((segment.source, *segment.ports))
-            if question:
+        with on_one_processor():
+            for frame in by_frame:
+                self.near.socket.send(frame)
+            for arrival in self._answers(replies.values(), quiet):
+                if question := by_key.get(arrival.key or NOBODY):
+                    replies[question].arrivals.append(arrival)
+                else:
+                    self._stray([arrival])
+        for frame in self.far.frames():
+            if question := by_frame.get(frame):
                 replies[question].reached_the_stack = True
         return replies
 
     def send(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
-            self.near.socket.send(segment.frame(self.scene.server.link, self.scene.client.link))
+            self.near.socket.send(self.frame(segment))
+
+    def frame(self, segment: Segment) -> bytes:
+        return self.addressed(segment).frame(self.host, self.station)
+
+    def addressed(self, segment: Segment) -> Segment:
+        return dataclasses.replace(segment, target=self.aliases.get(segment.target, segment.target))
+
+    def _answers(self, replies: Iterable[Reply], quiet: float) -> Iterator[Arrival]:
+        """What the driver itself sends back may be overtaken by the first echo, not by the second."""
+        for _ in range(2):
+            yield from self._until_echoed()
+        while not all(reply.arrivals for reply in replies) and self.near.wait(quiet):
+            yield from self._arrivals(self.near)
+        for tap in self.others:
+            while tap.wait(QUIET):
+                yield from self._arrivals(tap)
+
+    def _until_echoed(self) -> Iterator[Arrival]:
+        for _ in range(TRIES):
+            self.near.socket.send(frame_of(self.host, self.station, self._herald.request()))
+            while self.near.wait(ECHO):
+                arrivals = list(self._arrivals(self.near))
+                yield from arrivals
+                if any(self._herald.hears(each.packet) for each in arrivals):
+                    return
+        raise StageError("the server does not answer an echo request")
+
+    def _arrivals(self, *taps: Tap) -> Iterator[Arrival]:
+        for tap in taps:
+            yield from (found for frame in tap.frames() if (found := arrival_of(frame, tap.interface, self._stations)))
+
+    def _stray(self, arrivals: Iterable[Arrival]) -> None:
+        self.strays += [each for each in arrivals if each.key]
+
+
+NOBODY = "", 0, 0
+
+
+def frame_of(host: str, station: str, packet: bytes) -> bytes:
+    return bytes.fromhex((host + station).replace(":", "")) + b"\x08\x00" + packet
+
+
+@contextlib.contextmanager
+def on_one_processor() -> Iterator[None]:
+    """Frames sent from two would be received in any order."""
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usual)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usual)
 
 
 def compare_all(plain: Interview, ours: Interview, questions: Sequence[Question],
                 at_once: int = AT_ONCE) -> Iterator[tuple[Question, Reply, Reply]]:
-    """The replies of both. Where just one was silent, a busy machine may have been the reason: both are asked again."""
+    """The replies of both. Where just one was silent, a busy machine may have been the reason: both are asked again,
+    and where one is not silent any more, that is counted."""
     sides = plain, ours
     found = [side.ask(questions, at_once=at_once) for side in sides]
     for question in questions:
         replies = [side[question] for side in found]
-        if (replies[0].segment is None) != (replies[1].segment is None):
-            again = dataclasses.replace(question, source_port=next(PORTS))
-            replies = [side.ask([again], PATIENCE)[again] for side in sides]
+        if bool(replies[0].arrivals) != bool(replies[1].arrivals):
+            question = dataclasses.replace(question, source_port=next(PORTS))
+            silent = [not reply.arrivals for reply in replies]
+            replies = [side.ask([question], PATIENCE)[question] for side in sides]
+            for side, was_silent, reply in zip(sides, silent, replies):
+                side.deaf += was_silent and bool(reply.arrivals)
         yield question, replies[0], replies[1]
-
-
-# --- What is compared -------------------------------------------------------------------------------------------------
-
-NAMES = {0: "end", 1: "nop", 2: "mss", 3: "scale", 4: "sack", 8: "stamps", 19: "md5", 30: "mptcp", 34: "fastopen"}
-
-
-def told(kind: int, content: bytes) -> str:
-    """An option, without what no two answers have in common."""
-    name = NAMES.get(kind, str(kind))
-    if kind in (2, 3):
-        return f"{name} {int.from_bytes(content, 'big')}"
-    if kind == 8:
-        return f"{name} echo {int.from_bytes(content[4:], 'big')}"
-    return name if kind == 19 or not content else f"{name} {content.hex()}"
-
-
-def features(question: Question, reply: Reply) -> dict[str, typing.Any]:
-    """Everything in an answer but ISN, TSval, IP identification, flow label and checksums."""
-    segment = reply.segment
-    if segment is None:
-        return {"reply": "silence"}
-    return {
-        "reply": letters(segment.flags),
-        "from": segment.source,
-        "sequence": None if segment.flags & SYN else segment.sequence,
-        "acknowledges": (segment.acknowledgment - question_sequence(question, segment)) % 2**32,
-        "options": ", ".join(itertools.starmap(told, options_of(segment.options))),
-        "window": segment.window,
-        "urgent": segment.urgent,
-        "payload": segment.payload,
-        "ttl": segment.ttl,
-        "tos": segment.tos,
-        "dont fragment": segment.dont_fragment,
-    }
-
-
-def question_sequence(question: Question, segment: Segment) -> int:
-    """The sequence number that was asked with; it goes with the port."""
-    return dataclasses.replace(question, source_port=segment.ports[1]).sequence

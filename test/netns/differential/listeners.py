@@ -126,16 +126,16 @@ class Host:
             scene.ip(end, f"link set eth0 mtu {mtu}")
 
 
-
-
 def both(v4: int, v6: int, value: int, v6_value: int | None = None) -> tuple[tuple[int, int, int], ...]:
     """An option of IPv4 and of IPv6: a socket that takes both kinds of peers looks at both."""
     return (IP, v4, value), (V6, v6, value if v6_value is None else v6_value)
 
 
-# What both servers have from the start: a long queue, and the same key for the cookies of Fast Open.
+# What both servers have from the start: a long queue, the same key for the cookies of Fast Open, and an ICMP error
+# whenever there is reason for one.
 HOUSE = {"net.core.somaxconn": 65535, "net.ipv4.tcp_fastopen": 3, "net.ipv4.tcp_no_metrics_save": 1,
-         "net.ipv4.tcp_fastopen_key": "01234567-89abcdef-01234567-89abcdef"}
+         "net.ipv4.tcp_fastopen_key": "01234567-89abcdef-01234567-89abcdef",
+         "net.ipv4.icmp_ratelimit": 0, "net.ipv6.icmp.ratelimit": 0}
 
 BUFFERS = [1, 2048, 4096, 8192, 16384, 65536, 131072, 212992, 1 << 20, 4 << 20, 16 << 20]
 SEGMENTS = [88, 536, 1000, 1220, 1400, 1460, 8960]
@@ -261,8 +261,7 @@ HOSTS = [
     sysctl("net.ipv6.conf.eth0.hop_limit", 99),
     sysctl("net.ipv4.ip_no_pmtu_disc", 1),
     sysctl("net.ipv6.auto_flowlabels", 0),
-    sysctl("net.ipv6.flowlabel_reflect", 2),
-    sysctl("net.ipv4.tcp_fwmark_accept", 1),
+    sysctl("net.ipv6.flowlabel_reflect", 1),
     sysctl("net.ipv4.tcp_max_syn_backlog", 16),
     Host("somaxconn 1", {"net.core.somaxconn": 1}, short_queue=True),
     sysctl("net.ipv4.tcp_fastopen", 0x603, stack_has=("Fast Open*", "*bytes of data")),
