@@ -9,9 +9,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from observing import OUTSIDE, ObservedTest, Question, Rules, from_everywhere  # noqa: E402
+from rules import CLOSING, DROPPED, EARLY, OPEN, PROHIBITED, RESET, SOME_ONLY, UNREACHABLE  # noqa: E402
+from rules import closing_by_iptables, empty, restore  # noqa: E402
 from scene import main  # noqa: E402
 
-DROPPED, SOME_ONLY, RESET, UNREACHABLE, PROHIBITED, OPEN = range(9001, 9007)
 PORTS = (DROPPED, SOME_ONLY, RESET, UNREACHABLE, PROHIBITED, OPEN)
 CLOSED = 9999  # nobody listens
 
@@ -34,29 +35,10 @@ class FilterTest(ObservedTest):
 
 class Nftables(FilterTest):
     def test_nftables(self) -> None:
-        script = f"""
-            table inet closing {{
-                chain input {{
-                    type filter hook input priority filter;
-                    tcp dport {DROPPED} drop
-                    ip saddr != 10.0.0.0/8 tcp dport {SOME_ONLY} drop
-                    ip6 saddr != fd00::/8 tcp dport {SOME_ONLY} drop
-                    tcp dport {RESET} reject with tcp reset
-                    tcp dport {UNREACHABLE} reject
-                    tcp dport {PROHIBITED} reject with icmpx admin-prohibited
-                }}
-            }}"""
-        self.compare_all(Rules(lambda: self.nft(script), lambda: self.nft("delete table inet closing")))
+        self.compare_all(Rules(lambda: self.nft(CLOSING), lambda: self.nft("delete table inet closing")))
 
     def test_prerouting_drop(self) -> None:
-        script = f"""
-            table inet early {{
-                chain prerouting {{
-                    type filter hook prerouting priority raw;
-                    tcp dport {DROPPED} drop
-                }}
-            }}"""
-        self.compare_all(Rules(lambda: self.nft(script), lambda: self.nft("delete table inet early")))
+        self.compare_all(Rules(lambda: self.nft(EARLY), lambda: self.nft("delete table inet early")))
 
     def test_nobody_to_ask_for(self) -> None:
         """What was promised before the rules changed is no promise any more, even where nobody is known to ask for."""
@@ -78,28 +60,12 @@ class Nftables(FilterTest):
 class Iptables(FilterTest):
     backend = "nft"
 
-    def rules(self, v6: bool) -> str:
-        near = "fd00::/8" if v6 else "10.0.0.0/8"
-        prohibited = "icmp6-adm-prohibited" if v6 else "icmp-admin-prohibited"
-        return "\n".join((
-            "*filter",
-            f"-A INPUT -p tcp --dport {DROPPED} -j DROP",
-            f"-A INPUT ! -s {near} -p tcp --dport {SOME_ONLY} -j DROP",
-            f"-A INPUT -p tcp --dport {RESET} -j REJECT --reject-with tcp-reset",
-            f"-A INPUT -p tcp --dport {UNREACHABLE} -j REJECT",
-            f"-A INPUT -p tcp --dport {PROHIBITED} -j REJECT --reject-with {prohibited}",
-            "COMMIT", ""))
-
-    def restore(self, *, v6: bool, rules: str) -> None:
-        self.scene.run("server", [f"ip{'6' if v6 else ''}tables-{self.backend}-restore"], input=rules)
-
     def add(self) -> None:
         for v6 in (False, True):
-            self.restore(v6=v6, rules=self.rules(v6))
+            restore(self.scene, self.backend, v6, closing_by_iptables(v6))
 
     def remove(self) -> None:
-        for v6 in (False, True):
-            self.restore(v6=v6, rules="*filter\nCOMMIT\n")
+        empty(self.scene, self.backend, "filter")
 
     def test_iptables(self) -> None:
         self.compare_all(Rules(self.add, self.remove))

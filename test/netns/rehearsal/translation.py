@@ -11,9 +11,10 @@ import typing
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from observing import OUTSIDE, ObservedTest, Question, Rules, Servers, Watch, accepted, from_everywhere  # noqa: E402
+from rules import BEHIND, DOCKER, PLAIN, PUBLISHED, REDIRECTED, docker_by_iptables, empty, restore  # noqa: E402
 from scene import main  # noqa: E402
 
-REDIRECTED, PUBLISHED, PLAIN, BEHIND, TALKATIVE = 9001, 9002, 9003, 9011, 9004
+TALKATIVE = 9004
 REFUSALS = 3  # in a row: then a listener goes back to the stack (bpf/vitals.hpp)
 
 
@@ -45,22 +46,8 @@ class TranslationTest(ObservedTest):
 
 
 class Nftables(TranslationTest):
-    RULES = f"""
-        table inet docker {{
-            chain prerouting {{
-                type nat hook prerouting priority dstnat;
-                fib daddr type local tcp dport {REDIRECTED} redirect to :{BEHIND}
-                fib daddr type local meta nfproto ipv4 tcp dport {PUBLISHED} dnat ip to 10.88.1.2
-                fib daddr type local meta nfproto ipv6 tcp dport {PUBLISHED} dnat ip6 to fd88:1::2
-            }}
-            chain postrouting {{
-                type nat hook postrouting priority srcnat;
-                oifname != "to-box" ip saddr 10.88.0.0/16 masquerade
-            }}
-        }}"""
-
     def test_redirect_and_dnat(self) -> None:
-        self.compare_all(Rules(lambda: self.nft(self.RULES), lambda: self.nft("delete table inet docker")))
+        self.compare_all(Rules(lambda: self.nft(DOCKER), lambda: self.nft("delete table inet docker")))
 
     def test_ruleset_reloaded(self) -> None:
         """The usual reload flushes everything, our own rule too."""
@@ -68,15 +55,15 @@ class Nftables(TranslationTest):
             self.nft("flush ruleset")
 
         def reload() -> None:
-            self.nft(self.RULES)
+            self.nft(DOCKER)
             time.sleep(0.5)
-            self.nft("flush ruleset\n" + self.RULES)
+            self.nft("flush ruleset\n" + DOCKER)
 
         self.compare_all(Rules(reload, flush))
 
     def test_dies_here(self) -> None:
         """The frames of a rehearsal that DNAT leads to a container never get there, nor do their ICMP errors leave."""
-        self.nft(self.RULES)
+        self.nft(DOCKER)
         self.addCleanup(self.nft, "flush ruleset")
         before = len(self.watches["box"].frames)
         with self.adapted():
@@ -98,32 +85,19 @@ class ByIptables(ObservedTest):
     def rules(self, *, v6: bool) -> str:
         raise NotImplementedError
 
-    def restore(self, *, v6: bool, rules: str) -> None:
-        self.scene.run("server", [f"ip{'6' if v6 else ''}tables-{self.backend}-restore"], input=rules)
-
     def add(self) -> None:
         for v6 in (False, True):
-            self.restore(v6=v6, rules=self.rules(v6=v6))
+            restore(self.scene, self.backend, v6, self.rules(v6=v6))
 
     def remove(self) -> None:
-        for v6 in (False, True):
-            self.restore(v6=v6, rules="*nat\nCOMMIT\n")
+        empty(self.scene, self.backend, "nat")
 
 
 class Iptables(ByIptables, TranslationTest):
     backend = "nft"
 
     def rules(self, *, v6: bool) -> str:
-        box = "[fd88:1::2]" if v6 else "10.88.1.2"
-        subnet = "fd88:1::/64" if v6 else "10.88.0.0/16"
-        return "\n".join((
-            "*nat",
-            ":DOCKER - [0:0]",
-            "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
-            f"-A DOCKER -p tcp --dport {REDIRECTED} -j REDIRECT --to-ports {BEHIND}",
-            f"-A DOCKER ! -i to-box -p tcp --dport {PUBLISHED} -j DNAT --to-destination {box}:{PUBLISHED}",
-            f"-A POSTROUTING -s {subnet} ! -o to-box -j MASQUERADE",
-            "COMMIT", ""))
+        return docker_by_iptables(v6)
 
     def test_redirect_and_dnat(self) -> None:
         self.compare_all(Rules(self.add, self.remove))
