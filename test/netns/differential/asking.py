@@ -28,7 +28,7 @@ SO_RCVBUFFORCE = 33
 FAR = {4: "203.0.113.9", 6: "2001:db8:77::9"}  # nobody's: no kernel resets what comes for them
 NEAR = {4: "10.77.0.99", 6: "fd77::99"}  # on the link itself
 
-HERALDS = {"eth0": ("10.77.0.98", "10.77.0.2"), "eth1": ("10.78.0.98", "10.78.0.2")}  # by the link they go by
+HERALDS = {"eth0": ("10.77.0.98", "10.77.0.2"), "eth1": ("10.78.0.1", "10.78.0.2")}  # by the link they go by
 
 AT_ONCE = 48  # a queue of veth holds 256 frames
 QUIET = 0.03  # how long one waits for those who have said nothing when all is dealt with
