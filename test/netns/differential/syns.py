@@ -228,7 +228,7 @@ def strangers() -> list[Shape]:
         Shape("tcpcrypt", mss(1460) + padded(option(69, b"\1"))),
         Shape("MP_CAPABLE, version 0", LINUX + option(30, b"\x00\x81" + b"k" * 8)),
         Shape("MP_CAPABLE, version 1", LINUX + capable),
-        Shape("MP_JOIN", LINUX + option(30, b"\x10\x00" + b"t" * 8), answerer="stack"),
+        Shape("MP_JOIN", LINUX + option(30, b"\x10\x00" + b"t" * 8)),
         Shape("Fast Open, cookie wanted", LINUX + NOP * 2 + option(34)),
         Shape("Fast Open, cookie", LINUX + NOP * 2 + option(34, b"cookie!!"), payload=b"GET /\r\n"),
         Shape("Fast Open, odd cookie", padded(mss(1460) + option(34, b"abc"))),
