@@ -172,6 +172,8 @@ void adviser::filter_changed() {
 void adviser::heed_nat() {
     const bool before = std::exchange(nat_, filter_.has_nat());
     markable_ = nat_ && filter_.let_marked_pass_untracked();
+    if (nat_ && !before)
+        nat_appeared_ms_ = adaptor_clock_ms();
     if (markable_ && !before)
         book_.hand_over_untracked();
 }
@@ -270,7 +272,9 @@ void adviser::handoff_refused(const endpoint& where) {
             filter_changed();
     });
     const u64 now = adaptor_clock_ms();
-    if (!refusals_.is_final(where, now - filter_changed_ms_ < filter_settles_ms, now)) {
+    const bool by_nat =
+        now - nat_appeared_ms_ < filter_settles_ms; // handed over tracked, which says nothing of the listener
+    if (by_nat || !refusals_.is_final(where, now - filter_changed_ms_ < filter_settles_ms, now)) {
         everything_ = true;
         soon();
         return;

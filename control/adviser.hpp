@@ -104,7 +104,8 @@ private:
     bool markable_ = false;
     bool failed_ = false; // the last rehearsal
     int ticks_ = 0;
-    u64 filter_changed_ms_ = 0;                // adaptor clock
+    u64 filter_changed_ms_ = 0; // adaptor clock
+    u64 nat_appeared_ms_ = 0;
     std::map<be16, u64> listeners_changed_ms_; // of each port, the same
     pace::clock::time_point asked_;
     refusals refusals_;
