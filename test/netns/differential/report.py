@@ -112,13 +112,14 @@ class Report:
         self.unexplained += [each for each, why in zip(differences, accepted) if why is None]
         if None in accepted:
             return "different"
-        reasons = {why.reason: self._explained.setdefault(why.reason, Explained()) for why in accepted if why}
+        told = [why for why in accepted if why and why.steady]
+        reasons = {why.reason: self._explained.setdefault(why.reason, Explained()) for why in told}
         for explained in reasons.values():
             explained.cases += 1
         for each, why in zip(differences, accepted):
-            if why and why.field == each.field:
+            if why and why.steady and why.field == each.field:
                 reasons[why.reason].apart.setdefault(each.field, []).append(each.apart)
-        return "accepted" if reasons else "equal"
+        return "accepted" if accepted else "equal"
 
     def _acceptance(self, found: Difference, plain: Fields, ours: Fields) -> Accepted | None:
         return next((each for each in self._accepted

@@ -305,11 +305,11 @@ class Setups(PairTest):
             sides = zip(self.scenes, self.interviews, settings[0].sockets)
             talks = [stack.enter_context(contextlib.closing(Exchange(side, setting, client, family)))
                      for side, setting in zip(sides, settings)]
-            for attempt in range(ATTEMPTS):
+            for _ in range(ATTEMPTS):
                 port = next(PORTS)
                 for talk in talks:
                     talk.hold(port)
-                if all(talks[0].is_settled(talks[1], way, attempt) for way in WAYS):
+                if all(talks[0].is_settled(talks[1], way) for way in WAYS):
                     break
             fields = [talk.fields(other) for talk, other in zip(talks, reversed(talks))]
         self.assertEqual(fields[0]["mark"], setup.mark)
