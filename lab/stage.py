@@ -513,6 +513,11 @@ class Stage:
         os.sched_setaffinity(thread, {cpu})
         os.sched_setscheduler(thread, os.SCHED_FIFO if first else os.SCHED_OTHER, os.sched_param(1 if first else 0))
 
+    def receiving_seconds(self, ns: str, interface: str) -> float:
+        """Processor time that the receiving thread of pin_receive has had so far."""
+        statistics = pathlib.Path(f"/proc/{self._receivers[ns, interface]}/schedstat").read_text()
+        return int(statistics.split()[0]) / 1e9
+
     def _start_receiver(self, ns: str, interface: str) -> int:
         # Kernel threads are named after the interface, which other stages have too: one at a time.
         with locked(LOCK):
