@@ -12,6 +12,7 @@ bool silences::confirmed(const endpoint& where, u64 now_ms) {
 
 std::vector<endpoint> silences::all_doubted() const {
     std::vector<endpoint> out;
+    out.reserve(doubts_.size());
     for (const auto& [where, d] : doubts_)
         out.push_back(where);
     return out;

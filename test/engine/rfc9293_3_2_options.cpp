@@ -131,13 +131,9 @@ offer offer_of_those_at_hand(const bytes& options, std::size_t length) {
 }
 
 // Options in a row, and how many bytes of each must be at hand.
-const std::vector<std::pair<bytes, std::size_t>> in_a_row{{opt::mss(1400), 4},
-                                                          {opt::scale(3), 3},
-                                                          {opt::timestamps(7, 8), 10},
-                                                          {opt::nop(), 1},
-                                                          {opt::sack_permitted(), 2},
-                                                          {opt::nop(), 1},
-                                                          {opt::fast_open_experiment(), 4}};
+const std::vector<std::pair<bytes, std::size_t>> in_a_row{
+    {opt::mss(1400), 4},        {opt::scale(3), 3}, {opt::timestamps(7, 8), 10},     {opt::nop(), 1},
+    {opt::sack_permitted(), 2}, {opt::nop(), 1},    {opt::fast_open_experiment(), 4}};
 
 TEST(rfc9293_3_2, options_that_lie_elsewhere_are_not_read) {
     bytes all;
