@@ -112,9 +112,13 @@ class TheStateArrivesWhole(SceneTest):
 
     @classmethod
     def connection(cls, ns: str, family: int, prepare: Callable[[socket.socket], None]) -> Ends:
-        """What server and client know right after the handshake."""
+        """What server and client know right after the handshake. The client closes first: a port that the server held in
+        TIME-WAIT might come round again, and would be the stack's."""
         with cls.scene.connect(PORT, family, prepare=prepare, ns=ns) as near, cls.listener.accept()[0] as far:
-            return tcp_info(far), tcp_info(near)
+            ends = tcp_info(far), tcp_info(near)
+            near.close()
+            far.recv(1)
+            return ends
 
     def setUp(self) -> None:
         self.assertEqual(self.grown["admitted"], sum(map(len, self.adapted.values())))
