@@ -274,7 +274,7 @@ class Peer:
         return place(number, nearest) + f" of SYN-ACK {which + 1}" * bool(which)
 
     def _option(self, kind: int, content: bytes) -> str:
-        if kind == 1:
+        if kind in (1, 172, 174):  # NOP; the counters of AccECN (RFC 9768), which come and go with the clock
             return ""
         if kind == 8:
             value, echo = struct.unpack("!II", content)
