@@ -82,7 +82,8 @@ std::optional<source> source_finder::reachable(const address& ip, const endpoint
     const auto back = way(ip, where.local);
     if (mine || !back || links_.by_index(back->ifindex) == nullptr)
         return std::nullopt;
-    const auto tags = links_.tags_between(back->ifindex, where.ifindex); // whom is answered with others comes with others
+    const auto tags =
+        links_.tags_between(back->ifindex, where.ifindex); // whom is answered with others comes with others
     if (!tags || tags->outer != where.outer_vlan || tags->inner != where.inner_vlan)
         return std::nullopt;
     const neighbour* hop = known(back->next_hop, back->ifindex);
