@@ -272,8 +272,8 @@ void adviser::handoff_refused(const endpoint& where) {
             filter_changed();
     });
     const u64 now = adaptor_clock_ms();
-    const bool by_nat =
-        now - nat_appeared_ms_ < filter_settles_ms; // handed over tracked, which says nothing of the listener
+    // What was handed over tracked when NAT rules came says nothing of the listener.
+    const bool by_nat = now - nat_appeared_ms_ < filter_settles_ms;
     if (by_nat || !refusals_.is_final(where, now - filter_changed_ms_ < filter_settles_ms, now)) {
         everything_ = true;
         soon();
