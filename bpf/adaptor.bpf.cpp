@@ -1,5 +1,6 @@
 // The adaptor: an XDP program that meets every frame before the host's stack does and answers the SYNs that the host
 // would answer. Frame and moment go to the engine, its outcome becomes an XDP action; nothing else happens here.
+#include "bpf/acquaintances.hpp"
 #include "bpf/asking.hpp"
 #include "bpf/frames.hpp"
 #include "bpf/maps.hpp"
@@ -32,23 +33,45 @@ namespace {
 
 struct port {
     xdp_md* ctx;
+    u64 now_ms;
+    bpf::recollection* recalled = nullptr;
 
-    BPF_INLINE const answer* answer_for(const endpoint& where) const { return bpf::recall(where); }
+    BPF_INLINE const answer* answer_for(const endpoint& where) {
+        recalled = bpf::recall(where);
+        return recalled == nullptr ? nullptr : &recalled->said;
+    }
 
     BPF_INLINE listener listener_for(const segment& s) const {
+        if (recalled != nullptr && recalled->seen_ms == now_ms && bpf::surely_unacquainted(s))
+            return recalled->seen;
+        return look_up(s);
+    }
+
+    BPF_INLINE way way_for(const segment& s) const { return bpf::way_for(ctx->ingress_ifindex, s); }
+
+private:
+    BPF_INLINE listener look_up(const segment& s) const {
         listener l{};
         bpf_sock* sk = bpf::socket_for(ctx, s);
         if (sk == nullptr)
             return l;
         l.state = socket_state::connection;
         if (sk->state == BPF_TCP_LISTEN)
-            if (tcp_sock* tcp = bpf::to_tcp(sk); tcp != nullptr)
+            if (tcp_sock* tcp = bpf::to_tcp(sk); tcp != nullptr) {
                 l = bpf::describe(tcp);
+                if (bpf::holds_for_a_while(tcp))
+                    remember(l);
+            }
         bpf::release(sk);
         return l;
     }
 
-    BPF_INLINE way way_for(const segment& s) const { return bpf::way_for(ctx->ingress_ifindex, s); }
+    BPF_INLINE void remember(const listener& l) const {
+        if (recalled == nullptr)
+            return;
+        recalled->seen = l;
+        recalled->seen_ms = now_ms;
+    }
 };
 
 // What is handed to a function that is not inlined lies in memory from then on: a copy does, so that `s` need not.
@@ -62,6 +85,11 @@ BPF_INLINE offer offer_in(xdp_md* ctx, const segment& s) {
     return other;
 }
 
+// A SYN that the stack may make a half-open connection of.
+BPF_INLINE bool may_begin_in_the_stack(const outcome& o) {
+    return o.act == action::pass && o.why != reason::no_listener && o.why != reason::rehearsal;
+}
+
 BPF_INLINE outcome meet(xdp_md* ctx, const segment& s) {
     if (!has(s, wire::syn))
         return {action::pass, reason::not_an_attempt};
@@ -71,11 +99,13 @@ BPF_INLINE outcome meet(xdp_md* ctx, const segment& s) {
         return {action::pass, reason::stopping};
     const circumstances c{*ring, bpf::now_ms(), ctx->ingress_ifindex, set->rehearsal_token, set->answering != 0};
     const frame f = bpf::frame_of(ctx);
-    port p{ctx};
+    port p{ctx, c.now_ms};
     synack r{};
     const outcome o = judge_attempt(f, s, offer_in(ctx, s), c, p, r);
     if (o.why == reason::no_answer_on_file)
         bpf::ask_for_rehearsal(f, s, c);
+    if (may_begin_in_the_stack(o))
+        bpf::acquaint(s.source, s.source_port);
     if (o.act == action::reply && !bpf::send_back(ctx, s, r))
         return {action::pass, reason::reply_too_long};
     return o;

@@ -9,6 +9,7 @@ extern "C" {
 struct sock_common {
     unsigned short skc_family;
     unsigned char skc_state;
+    unsigned char skc_reuseport : 1;
     unsigned short skc_num;
     unsigned short skc_dport;
     struct {
@@ -27,8 +28,12 @@ struct sock_common {
 struct ns_common {
     unsigned int inum;
 };
+struct bpf_prog_array;
 struct net {
     ns_common ns;
+    struct {
+        bpf_prog_array* run_array[2]; // by enum netns_bpf_attach_type: flow dissector, socket look-up
+    } bpf;
 };
 
 struct sock {

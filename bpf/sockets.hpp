@@ -49,4 +49,21 @@ BPF_INLINE listener describe(tcp_sock* tcp) {
     return l;
 }
 
+// Whether other programs of this namespace have a say in which socket a segment is for (BPF_PROG_TYPE_SK_LOOKUP).
+BPF_INLINE bool look_ups_are_steered(sock* sk) {
+    constexpr int socket_look_up = 1;
+    net* n = KERNEL_FIELD(sk, __sk_common.skc_net.net);
+    return KERNEL_FIELD(n, bpf.run_array[socket_look_up]) != nullptr;
+}
+
+// Whether every other peer would meet the same listener, and, for the next millisecond, in the same state: one of a group
+// (SO_REUSEPORT) is picked by the peer's address; and a queue may be full after the very next connection.
+BPF_INLINE bool holds_for_a_while(tcp_sock* tcp) {
+    constexpr u64 more_than_come_in_a_millisecond = 256;
+    auto* sk = reinterpret_cast<sock*>(tcp);
+    const u64 room = KERNEL_FIELD(sk, sk_max_ack_backlog);
+    return room >= KERNEL_FIELD(sk, sk_ack_backlog) + more_than_come_in_a_millisecond &&
+           KERNEL_BITS(sk, __sk_common.skc_reuseport) == 0 && !look_ups_are_steered(sk);
+}
+
 } // namespace bpf

@@ -1,5 +1,6 @@
 // The witness: a tracepoint program that sees the host's sockets change state. It tells the control process which
-// listeners come and go, and the handoff that its records become connections.
+// listeners come and go, the handoff that its records become connections, and the adaptor with whom there are any.
+#include "bpf/acquaintances.hpp"
 #include "bpf/admissions.hpp"
 #include "bpf/kernel.hpp"
 #include "bpf/vitals.hpp"
@@ -10,6 +11,7 @@ namespace {
 using namespace vestibule;
 
 constexpr int state_established = 1;
+constexpr int state_syn_sent = 2;
 constexpr int state_syn_received = 3;
 constexpr int state_listen = 10;
 
@@ -44,6 +46,8 @@ BPF_INLINE void established_now(sock* sk) {
 }
 
 BPF_INLINE void state_changed(sock* sk, int from, int to) {
+    if (to == state_syn_sent || to == state_syn_received || to == state_established)
+        bpf::acquaint(&sk->__sk_common);
     if (from == state_syn_received && to == state_established) {
         established_now(sk);
         return;

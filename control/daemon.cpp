@@ -13,6 +13,7 @@
 #include <fmt/core.h>
 #include <spdlog/spdlog.h>
 
+#include "control/acquaintances.hpp"
 #include "control/adviser.hpp"
 #include "control/clock.hpp"
 #include "control/instance.hpp"
@@ -109,6 +110,7 @@ private:
     u64 epoch_ = 0;
     witness witness_;
     losses losses_{programs_};
+    acquaintances acquaintances_{programs_};
     adviser adviser_;
     std::vector<attachment> attachments_; // gone before the adviser takes away its rule, which the handoff relies on
     std::optional<leftovers> leftovers_;
@@ -179,6 +181,7 @@ void process::run() {
     events_readable_.assign(dup(ring_buffer__epoll_fd(events_.get())));
     for (const attachment& a : attachments_)
         fmt::print("{}: XDP {}\n", a.interface(), name_of(a.mode()));
+    acquaintances_.keep();
     adviser_.start(interfaces());
     server_ = std::make_unique<status_server>(io_, self_.socket(), [this] { return status(); });
     listen_to_events();
@@ -251,6 +254,7 @@ void process::every_second() {
         if (error)
             return;
         watch_losses();
+        acquaintances_.keep();
         show_rates(counts());
         every_second();
     });

@@ -17,6 +17,7 @@ struct programs {
     bpf_object_file handoff;
     bpf_object_file witness;
     bpf_object_file rehearsal;
+    bpf_object_file census;
 };
 
 } // namespace vestibule

@@ -40,7 +40,7 @@ class Wire:
     def close(self) -> None:
         self.socket.close()
 
-    def send(self, packets: Iterable[Packet]) -> None:
+    def send(self, packets: Iterable[Packet | bytes]) -> None:
         for frame in [bytes(packet) for packet in packets]:
             self.socket.send(frame)
 
