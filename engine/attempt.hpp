@@ -16,6 +16,9 @@ namespace attempts {
 // 240.0.0.0/4 is not among them: it is reserved, but Linux routes it and some sites number their machines from it.
 ENGINE bool impossible_v4(be32 a) {
     const u32 value = host(a);
+    const u32 first = value >> 24;
+    if (first - 1 < 126 || first - 128 < 96) // what nearly all have
+        return false;
     return value >> 24 == 0 || value >> 24 == 127 || value >> 28 == 14 || value == 0xffffffffU;
 }
 ENGINE bool impossible_v6(const address& a) {
@@ -35,10 +38,7 @@ ENGINE bool impossible(const segment& s) {
 ENGINE bool to_link(const frame& f, const answer& a) {
     if (!fits(f.begin, 6, f.end))
         return false;
-    u8 differs = 0;
-    for (int i = 0; i < 6; ++i)
-        differs |= f.begin[i] ^ a.link_address[i];
-    return differs == 0;
+    return wire::station_at(f.begin) == wire::station_at(a.link_address);
 }
 
 // Whether the SYN comes from the station to which the host's stack sends what it has for strangers.

@@ -11,13 +11,15 @@ ENGINE u64 join(be32 first, be32 second) {
     return static_cast<u64>(static_cast<u32>(second)) << 32 | static_cast<u32>(first);
 }
 
-ENGINE void add(siphash& h, const address& a) {
+template <class Hash>
+ENGINE void add(Hash& h, const address& a) {
     sip::add(h, join(a.word[0], a.word[1]));
     sip::add(h, join(a.word[2], a.word[3]));
 }
 
 // Both addresses, as on the wire.
-ENGINE void add_addresses(siphash& h, const segment& s) {
+template <class Hash>
+ENGINE void add_addresses(Hash& h, const segment& s) {
     if (s.v6) {
         add(h, s.source);
         add(h, s.destination);
@@ -27,7 +29,7 @@ ENGINE void add_addresses(siphash& h, const segment& s) {
 }
 
 ENGINE u32 timestamp_clock(const secret_key& key, const segment& s, u64 now_ms) {
-    siphash h = sip::start(key);
+    auto h = sip::start<siphash_1_3>(key);
     add_addresses(h, s);
     return static_cast<u32>(sip::finish(h, 0, 0) + now_ms);
 }

@@ -70,7 +70,7 @@ ENGINE memo unpack(u32 bits) {
 
 // The message: addresses and ports as on the wire, then the peer's ISN, then memo and our shift, little-endian.
 ENGINE u32 mac(const secret_key& key, const segment& s, u32 peer_isn, u32 packed, u8 our_shift) {
-    siphash h = sip::start(key);
+    auto h = sip::start<siphash_2_4>(key);
     add_addresses(h, s);
     const u64 ports = static_cast<u64>(s.source_port) | static_cast<u64>(s.destination_port) << 16;
     sip::add(h, ports | static_cast<u64>(peer_isn) << 32);

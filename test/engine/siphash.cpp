@@ -1,4 +1,5 @@
-// SipHash-2-4 (Aumasson, Bernstein 2012), against the published vectors and against libsodium.
+// SipHash-2-4 (Aumasson, Bernstein 2012), against the published vectors and against libsodium; SipHash-1-3 against published
+// vectors.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -7,22 +8,6 @@
 
 namespace vestibule::test {
 namespace {
-
-u64 word_of(const bytes& b, std::size_t at, std::size_t count) {
-    u64 word = 0;
-    for (std::size_t i = 0; i < count; ++i)
-        word |= static_cast<u64>(b[at + i]) << (8 * i);
-    return word;
-}
-
-u64 hash(const secret_key& key, const bytes& message) {
-    siphash h = sip::start(key);
-    std::size_t at = 0;
-    for (; message.size() - at >= 8; at += 8)
-        sip::add(h, word_of(message, at, 8));
-    const std::size_t rest = message.size() - at;
-    return sip::finish(h, word_of(message, at, rest), static_cast<u32>(rest));
-}
 
 bytes counting(std::size_t length) {
     bytes b(length);
@@ -39,7 +24,14 @@ std::string little_endian(u64 value) {
 }
 
 TEST(siphash, appendix_a_of_the_paper_gives_its_own_example) {
-    EXPECT_EQ(hash(some_keys.cookie[0], counting(15)), 0xa129ca6149be45e5ULL);
+    EXPECT_EQ(hash<siphash_2_4>(some_keys.cookie[0], counting(15)), 0xa129ca6149be45e5ULL);
+}
+
+// The first is the one of Rust's core::hash::SipHasher13, the others are OCaml's, made with the authors' implementation.
+TEST(siphash, vectors_of_1_3_hold) {
+    EXPECT_EQ(little_endian(hash<siphash_1_3>(some_keys.cookie[0], {})), "dcc40f055801acab");
+    EXPECT_EQ(hash<siphash_1_3>(secret_key{}, counting(0)), 0xd1fba762150c532cULL);
+    EXPECT_EQ(hash<siphash_1_3>(secret_key{}, counting(1)), 0x68a914128e01e473ULL);
 }
 
 // From the reference implementation's vectors_sip64: key 00..0f, message 00..length-1.
@@ -49,17 +41,18 @@ TEST(siphash, reference_vectors_hold) {
                                     "cee3fe586e46c9cb", "37d1018bf50002ab", "6224939a79f5f593"};
     std::size_t length = 0;
     for (const char* vector : vectors)
-        EXPECT_EQ(little_endian(hash(some_keys.cookie[0], counting(length++))), vector);
+        EXPECT_EQ(little_endian(hash<siphash_2_4>(some_keys.cookie[0], counting(length++))), vector);
 }
 
-TEST(siphash, agrees_with_libsodium_on_every_length_and_many_keys) {
+TEST(siphash, agrees_with_others_on_every_length_and_many_keys) {
     std::mt19937_64 random(1);
     for (int i = 0; i < 2000; ++i) {
         const secret_key key{random(), random()};
         bytes message(static_cast<std::size_t>(i % 64));
         for (u8& b : message)
             b = static_cast<u8>(random());
-        ASSERT_EQ(hash(key, message), sodium_siphash(key, message)) << "length " << message.size();
+        ASSERT_EQ(hash<siphash_2_4>(key, message), sodium_siphash(key, message)) << "length " << message.size();
+        ASSERT_EQ(hash<siphash_1_3>(key, message), siphash_1_3_by_definition::of(key, message)) << message.size();
     }
 }
 

@@ -8,6 +8,7 @@
 #include "test/support/native.hpp"
 #include "test/support/print.hpp"
 #include "test/support/reply.hpp"
+#include "test/support/siphash_1_3.hpp"
 
 namespace vestibule::test {
 
@@ -75,6 +76,23 @@ inline draft completing(const draft& syn, const synack& r, u32 peer_timestamp = 
     d.options = r.timestamps ? opt::stamped(peer_timestamp, r.timestamp) : bytes{};
     d.payload = {};
     return d;
+}
+
+inline u64 word_of(const bytes& b, std::size_t at, std::size_t count) {
+    u64 word = 0;
+    for (std::size_t i = 0; i < count; ++i)
+        word |= static_cast<u64>(b[at + i]) << (8 * i);
+    return word;
+}
+
+template <class Hash>
+u64 hash(const secret_key& key, const bytes& message) {
+    auto h = sip::start<Hash>(key);
+    std::size_t at = 0;
+    for (; message.size() - at >= 8; at += 8)
+        sip::add(h, word_of(message, at, 8));
+    const std::size_t rest = message.size() - at;
+    return sip::finish(h, word_of(message, at, rest), static_cast<u32>(rest));
 }
 
 // SipHash-2-4 by another hand.

@@ -1,5 +1,5 @@
 // Rules that the engine is held to, by another hand: the cookie from its layout in DESIGN.md and libsodium's
-// SipHash, the options as the kernel's tcp_parse_options reads them.
+// SipHash, the timestamp clock from the definition of SipHash-1-3, the options as the kernel's tcp_parse_options reads them.
 #pragma once
 
 #include <algorithm>
@@ -55,7 +55,7 @@ inline u32 kept_mss(bool v6, u32 offered, u32 most = 0) {
 
 // The adaptor's timestamp clock for the addresses of a connection.
 inline u32 timestamp_clock(const key_ring& keys, const connection& c, u64 now_ms) {
-    return static_cast<u32>(sodium_siphash(keys.clock, c.addresses)) + static_cast<u32>(now_ms);
+    return static_cast<u32>(siphash_1_3_by_definition::of(keys.clock, c.addresses)) + static_cast<u32>(now_ms);
 }
 
 // Whether `e` is the record of a handshake of ours, completed now by a segment that echoes `echo`: all that it says is in
