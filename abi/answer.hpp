@@ -64,7 +64,8 @@ struct answer {
     u8 classic_ecn_for_accecn; // non-zero: an AccECN offer gets the answer that RFC 3168 has (RFC 9768 section 3.1.2)
     u8 reflects_dscp;          // non-zero: the SYN-ACK carries the DSCP of its SYN
     u8 ecn_despite_ect;        // non-zero: ECN is agreed to though the SYN is marked ECN-capable
-    u8 zero[2];
+    u8 tracked;                // non-zero: connection tracking meets the segments of its connections
+    u8 zero;
     u64 former_until_ms; // until then (adaptor clock) the former promises hold beside the present ones
     u64 rehearsed_ms;    // adaptor clock
 };

@@ -42,6 +42,7 @@ struct overheard {
     u32 length;      // bytes that stand in `bytes`
     u32 socket_port; // local port of the sending socket; 0: none known
     u32 vlan;        // identifier of the tag that would be added
+    u32 tracked;     // 1: connection tracking knows it
     u8 bytes[overheard_bytes];
 };
 

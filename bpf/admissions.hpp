@@ -20,7 +20,8 @@ constexpr u32 sets = 256;
 struct admission {
     address peer;
     be16 peer_port;
-    u16 zero;
+    u8 detours;   // how many more of its connection may be sent round (bpf/detours.hpp); 0: none
+    u8 under_way; // of those sent round so far
     endpoint local;
     u64 at_ns;
     u64 buffer; // which socket buffer was handed over; 0: not known any more
@@ -60,10 +61,10 @@ BPF_INLINE admission* admission_of(const segment& s, u64 now_ns) {
     return found;
 }
 
-BPF_INLINE void remember(const segment& s, const endpoint& local, u64 now_ns, u64 buffer) {
+BPF_INLINE admission* remember(const segment& s, const endpoint& local, u64 now_ns, u64 buffer, u8 detours) {
     admission_set* set = set_of(s);
     if (set == nullptr)
-        return;
+        return nullptr;
     u32 oldest = 0;
     u64 least = set->way[0].at_ns;
     for (u32 i = 1; i < ways; ++i)
@@ -71,7 +72,9 @@ BPF_INLINE void remember(const segment& s, const endpoint& local, u64 now_ns, u6
             least = set->way[i].at_ns;
             oldest = i;
         }
-    set->way[oldest & (ways - 1)] = {s.source, s.source_port, 0, local, now_ns, buffer};
+    admission* a = &set->way[oldest & (ways - 1)];
+    *a = {s.source, s.source_port, detours, 0, local, now_ns, buffer};
+    return a;
 }
 
 } // namespace bpf

@@ -76,6 +76,45 @@ BPF_INLINE long pull_data(__sk_buff* ctx, u32 length) {
     return reinterpret_cast<long (*)(__sk_buff*, u32)>(BPF_FUNC_skb_pull_data)(ctx, length);
 }
 
+BPF_INLINE long load_link_header(__sk_buff* ctx, void* to, u32 length) {
+    return reinterpret_cast<long (*)(__sk_buff*, u32, void*, u32, u32)>(BPF_FUNC_skb_load_bytes_relative)(
+        ctx, 0, to, length, BPF_HDR_START_MAC);
+}
+// At the beginning, for a link header.
+BPF_INLINE long make_room(__sk_buff* ctx, u32 length) {
+    return reinterpret_cast<long (*)(__sk_buff*, u32, u64)>(BPF_FUNC_skb_change_head)(ctx, length, 0);
+}
+BPF_INLINE long cut_tail(__sk_buff* ctx, u32 length) {
+    return reinterpret_cast<long (*)(__sk_buff*, u32, u64)>(BPF_FUNC_skb_change_tail)(ctx, length, 0);
+}
+BPF_INLINE long load_bytes(__sk_buff* ctx, u32 at, void* to, u32 length) {
+    return reinterpret_cast<long (*)(const void*, u32, void*, u32)>(BPF_FUNC_skb_load_bytes)(ctx, at, to, length);
+}
+BPF_INLINE long store_bytes(__sk_buff* ctx, u32 at, const void* from, u32 length, u64 flags = 0) {
+    return reinterpret_cast<long (*)(__sk_buff*, u32, const void*, u32, u64)>(BPF_FUNC_skb_store_bytes)(ctx, at, from,
+                                                                                                        length, flags);
+}
+// In an IPv4 header: the checksum at this place, for a field that changes.
+BPF_INLINE long replace_in_checksum(__sk_buff* ctx, u32 at, u64 from, u64 to, u64 size) {
+    return reinterpret_cast<long (*)(__sk_buff*, u32, u64, u64, u64)>(BPF_FUNC_l3_csum_replace)(ctx, at, from, to,
+                                                                                                size);
+}
+BPF_INLINE u32 checksum_of(const void* data, u32 size, u32 before = 0) {
+    return static_cast<u32>(reinterpret_cast<long (*)(const void*, u32, const void*, u32, u32)>(BPF_FUNC_csum_diff)(
+        nullptr, 0, data, size, before));
+}
+
+// To the receiving side of an interface, by way of this CPU's backlog: the packet itself, once the program has returned
+// what this returns, and a copy of it at once (the packet may lie elsewhere after that).
+BPF_INLINE int receive_again(u32 ifindex) {
+    return static_cast<int>(
+        reinterpret_cast<long (*)(u32, u64)>(BPF_FUNC_redirect)(ifindex, static_cast<u64>(BPF_F_INGRESS)));
+}
+BPF_INLINE long receive_copy(__sk_buff* ctx, u32 ifindex) {
+    return reinterpret_cast<long (*)(__sk_buff*, u32, u64)>(BPF_FUNC_clone_redirect)(ctx, ifindex,
+                                                                                     static_cast<u64>(BPF_F_INGRESS));
+}
+
 template <class Context>
 BPF_INLINE bpf_sock* lookup_tcp(Context* ctx, const bpf_sock_tuple& tuple, u32 size) {
     constexpr u64 this_namespace = ~0ULL; // BPF_F_CURRENT_NETNS

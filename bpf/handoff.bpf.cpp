@@ -9,10 +9,22 @@
 // which 4-tuples it has just admitted (bpf/admissions.hpp), and lets their further segments pass as they are: when their
 // turn comes, the stack's own look-up finds the connection. The memory must be exact. A hash in place of the 4-tuple would,
 // now and then, take a stranger's completing ACK for a follower, and the stack would reset it.
+//
+// Connection tracking, too, sees all of a batch before TCP sees the first. It has not seen the SYN, so each segment makes
+// an entry of its own: the first is confirmed, and the others, which clash with it, are dropped. Therefore, where it is in
+// use (answer::tracked), followers go round (bpf/detours.hpp): behind the batch they come back, one by one and in their
+// order, and find both the entry and the connection. Until all are back, whatever else comes of that connection goes behind
+// them, though its socket is there by then. A segment that is handed over untracked makes no entry: the first burst would
+// clash with itself, however late it came, and the host's answer would make an entry that has the host open the connection.
+// So that segment, too, goes round, as the first of its followers, and what is handed over is its acknowledgment alone: the
+// segment itself where there is no more to it (to TCP it then comes twice, which does no harm), else one cut down to that.
+// Who comes back and finds but the listener is dropped: nothing was built, and the peer, not reset, sends again.
 #include "bpf/admissions.hpp"
+#include "bpf/detours.hpp"
 #include "bpf/frames.hpp"
 #include "bpf/maps.hpp"
 #include "bpf/sockets.hpp"
+#include "bpf/trimming.hpp"
 #include "bpf/vitals.hpp"
 #include "engine/completion.hpp"
 #include "engine/parse.hpp"
@@ -92,14 +104,43 @@ BPF_INLINE outcome hand_over(__sk_buff* ctx, tcp_sock* tcp, const established& e
     return {action::admit, reason::admitted};
 }
 
-// A segment that comes in the buffer of the one admitted shows that the latter is gone, without a reset.
-BPF_INLINE bool follows(__sk_buff* ctx, const segment& s, u64 now_ns) {
-    bpf::admission* before = bpf::admission_of(s, now_ns);
-    if (before == nullptr)
+BPF_INLINE bool goes_round(__sk_buff* ctx, const segment& s, bpf::admission& leader, const settings& set) {
+    if (!bpf::may_detour(ctx, s, leader))
         return false;
-    if (before->buffer == buffer_of(ctx))
-        before->buffer = 0;
+    bpf::depart(ctx, leader, set);
     return true;
+}
+
+BPF_INLINE outcome follow(__sk_buff* ctx, const segment& s, bpf::admission& leader, const settings& set) {
+    if (leader.buffer == buffer_of(ctx)) // then the one admitted is gone, without a reset
+        leader.buffer = 0;
+    return {action::pass, goes_round(ctx, s, leader, set) ? reason::sent_round : reason::just_admitted};
+}
+
+// Behind those of its connection that are under way.
+BPF_INLINE bool goes_behind(__sk_buff* ctx, const segment& s, const settings& set) {
+    if (!bpf::detours_under_way())
+        return false;
+    bpf::admission* leader = bpf::admission_of(s, bpf::ktime_ns());
+    return leader != nullptr && leader->under_way != 0 && goes_round(ctx, s, *leader, set);
+}
+
+// The acknowledgment alone. A copy of the whole follows, which is tracked.
+BPF_INLINE void keep_untracked(__sk_buff* ctx, const segment& s, bpf::admission& self, const settings& set) {
+    if (goes_round(ctx, s, self, set) && bpf::receive_copy(ctx, ctx->ifindex) == 0) {
+        bpf::count(reason::sent_round);
+        if (s.payload_length != 0 || has(s, wire::fin))
+            trim(ctx, &s, s.network_at == 0 ? sizeof(wire::ethernet) : 0); // where it was missing, it is there now
+    }
+    ctx->mark = set.untracked_mark;
+}
+
+BPF_INLINE void take_note(__sk_buff* ctx, const segment& s, const endpoint& local, const answer* a, u64 now_ns,
+                          const settings& set) {
+    const u8 detours = a != nullptr && a->tracked != 0 ? bpf::most_detours : u8{0};
+    bpf::admission* self = bpf::remember(s, local, now_ns, buffer_of(ctx), detours);
+    if (self != nullptr && a != nullptr && a->form == handoff_form::untracked)
+        keep_untracked(ctx, s, *self, set);
 }
 
 BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, const settings& set) {
@@ -107,8 +148,8 @@ BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, con
     const key_ring* ring = bpf::key_ring();
     if (ring == nullptr)
         return {action::pass, reason::not_served};
-    if (follows(ctx, s, now_ns))
-        return {action::pass, reason::just_admitted};
+    if (bpf::admission* leader = bpf::admission_of(s, now_ns); leader != nullptr)
+        return follow(ctx, s, *leader, set);
     const circumstances c{*ring, now_ns / 1'000'000, ctx->ifindex, set.rehearsal_token, true};
     offer offered{};
     read_offer(ctx, &s, &offered);
@@ -126,15 +167,15 @@ BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, con
         bpf::refused(local);
         return o;
     }
-    bpf::remember(s, local, now_ns, buffer_of(ctx));
-    if (p.found != nullptr && p.found->form == handoff_form::untracked)
-        ctx->mark = set.untracked_mark;
+    take_note(ctx, s, local, p.found, now_ns, set);
     return o;
 }
 
 // An established connection's socket goes with the segment, so that the stack need not look again. In any other state a
 // segment earlier in the same batch may put another socket in its place (FIN-WAIT-2), and this one would be lost.
-BPF_INLINE outcome claim(__sk_buff* ctx, bpf_sock* sk) {
+BPF_INLINE outcome claim(__sk_buff* ctx, const segment& s, bpf_sock* sk, const settings& set) {
+    if (goes_behind(ctx, s, set))
+        return {action::pass, reason::sent_round};
     if (sk->state == BPF_TCP_ESTABLISHED)
         bpf::assign(ctx, sk);
     return {action::pass, reason::known_connection};
@@ -146,11 +187,40 @@ BPF_INLINE outcome find_socket(__sk_buff* ctx, const segment& s, const settings&
         return {action::pass, reason::no_socket};
     outcome o{action::pass, reason::not_served};
     if (sk->state != BPF_TCP_LISTEN)
-        o = claim(ctx, sk);
+        o = claim(ctx, s, sk, set);
     else if (tcp_sock* tcp = bpf::to_tcp(sk); tcp != nullptr)
         o = complete(ctx, s, tcp, set);
     bpf::release(sk);
     return o;
+}
+
+// The second time round, and counted the first time.
+BPF_INLINE outcome come_back(__sk_buff* ctx, const segment& s) {
+    constexpr outcome passed{action::pass, reason::count};
+    bpf_sock* sk = bpf::socket_for(ctx, s);
+    if (sk == nullptr)
+        return passed;
+    if (sk->state == BPF_TCP_ESTABLISHED)
+        bpf::assign(ctx, sk);
+    const bool built = sk->state != BPF_TCP_LISTEN;
+    bpf::release(sk);
+    return built ? passed : outcome{action::drop, reason::not_built};
+}
+
+BPF_INLINE bool is_built(__sk_buff* ctx, const segment& s) {
+    bpf_sock* sk = bpf::socket_for(ctx, s);
+    if (sk == nullptr)
+        return false;
+    const bool built = sk->state != BPF_TCP_LISTEN;
+    bpf::release(sk);
+    return built;
+}
+
+// Without the entry that the one admitted makes, connection tracking would hold it invalid.
+BPF_INLINE outcome reset(__sk_buff* ctx, const segment& s, const settings& set) {
+    bpf::admission* leader = bpf::admission_of(s, bpf::ktime_ns());
+    const bool follows = leader != nullptr && leader->detours != 0 && (leader->under_way != 0 || !is_built(ctx, s));
+    return {action::pass, follows && goes_round(ctx, s, *leader, set) ? reason::sent_round : reason::not_a_completion};
 }
 
 // Our own stray ACKs ask whether the packet filter would let a completing segment through; one kind asks for the
@@ -172,8 +242,12 @@ BPF_INLINE outcome receive(__sk_buff* ctx) {
     s.vlan.outer = ctx->vlan_present != 0 ? static_cast<u16>(ctx->vlan_tci & 0x0fff) : u16{0};
     if (read_segment(ctx, &s) != static_cast<int>(shape::tcp) || set == nullptr)
         return {action::pass, reason::not_tcp};
-    if (!has(s, wire::ack) || has_any(s, wire::syn | wire::rst) || s.fragmented)
+    if (bpf::back_from_detour(ctx, s, *set))
+        return come_back(ctx, s);
+    if (!has(s, wire::ack) || has(s, wire::syn) || s.fragmented)
         return {action::pass, reason::not_a_completion};
+    if (has(s, wire::rst))
+        return reset(ctx, s, *set);
     if (s.sequence == set->rehearsal_token)
         return rehearse(ctx, s, *set);
     return find_socket(ctx, s, *set);
@@ -184,6 +258,8 @@ BPF_INLINE outcome receive(__sk_buff* ctx) {
 extern "C" SEC("tc") int handoff(__sk_buff* ctx) {
     const outcome o = receive(ctx);
     bpf::count(o.why);
+    if (o.why == reason::sent_round)
+        return bpf::receive_again(ctx->ifindex);
     return o.act == action::drop ? shot : next;
 }
 

@@ -77,6 +77,7 @@ struct xdp_frame;
 
 struct sk_buff {
     unsigned char* head;
+    unsigned long _nfct;
     unsigned short network_header;
     unsigned short transport_header;
     unsigned short protocol;

@@ -97,8 +97,11 @@ BPF_INLINE u32 socket_port(__sk_buff* ctx) {
     return sk != nullptr ? sk->src_port : 0;
 }
 
-BPF_INLINE long load_bytes(__sk_buff* ctx, void* to, u32 length) {
-    return reinterpret_cast<long (*)(const void*, u32, void*, u32)>(BPF_FUNC_skb_load_bytes)(ctx, 0, to, length);
+// Connection tracking ties what it knows to its entry, a pointer whose low bits say other things.
+BPF_INLINE u32 tracked(__sk_buff* ctx) {
+    constexpr unsigned long other_things = 7;
+    auto* skb = static_cast<sk_buff*>(bpf_cast_to_kern_ctx(ctx));
+    return KERNEL_HAS(skb, _nfct) && (KERNEL_FIELD(skb, _nfct) & ~other_things) != 0 ? 1 : 0;
 }
 
 BPF_INLINE void report(__sk_buff* ctx) {
@@ -108,9 +111,10 @@ BPF_INLINE void report(__sk_buff* ctx) {
     o->ifindex = ctx->ifindex;
     o->socket_port = socket_port(ctx);
     o->vlan = ctx->vlan_present != 0 ? ctx->vlan_tci & 0x0fffU : 0;
+    o->tracked = tracked(ctx);
     const u32 length = ctx->len < overheard_bytes ? ctx->len : overheard_bytes;
     o->length = length;
-    if (length == 0 || length > overheard_bytes || load_bytes(ctx, o->bytes, length) != 0)
+    if (length == 0 || length > overheard_bytes || bpf::load_bytes(ctx, 0, o->bytes, length) != 0)
         return;
     bpf::emit(answers_overheard, o, sizeof(*o));
 }

@@ -87,10 +87,14 @@ void answer_book::give_up(const endpoint& where) {
 }
 
 void answer_book::hand_over_untracked() {
-    for (auto& [where, e] : entries_)
-        if (e.on_file.state == service::served &&
-            std::exchange(e.on_file.form, handoff_form::untracked) != e.on_file.form)
-            write(where, e.on_file);
+    for (auto& [where, e] : entries_) {
+        answer& a = e.on_file;
+        if (a.state != service::served || a.form == handoff_form::untracked)
+            continue;
+        a.form = handoff_form::untracked;
+        a.tracked = 1; // NAT brings connection tracking along
+        write(where, a);
+    }
 }
 
 const answer* answer_book::find(const endpoint& where) const {

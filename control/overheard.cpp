@@ -56,6 +56,7 @@ utterance understand(overheard& o) {
     utterance u{};
     u.ifindex = o.ifindex;
     u.socket_port = o.socket_port;
+    u.tracked = o.tracked != 0;
     u.kind = speech::rejects;
     const frame f{o.bytes, o.bytes + (o.length < overheard_bytes ? o.length : overheard_bytes)};
     if (parse(f, u.said) != shape::tcp) {

@@ -19,6 +19,7 @@ struct utterance {
     u32 ifindex;     // where it would have left
     tags vlan;       // and with which tags
     u32 socket_port; // local port of the socket that spoke; 0: none known
+    bool tracked;    // by connection tracking
     segment said;    // of an ICMP error: addresses and ports as an answer to the packet quoted would have them
     offer options;   // agrees
     u8 hop_limit;

@@ -115,6 +115,14 @@ std::optional<left_reason> completion_objection(const evidence& e, const cue& c)
     return std::nullopt;
 }
 
+// The reset of a stray ACK is known to connection tracking where the ACK was.
+bool tracks(const evidence& e, const std::vector<cue>& cues) {
+    return std::any_of(cues.begin(), cues.end(), [&](const cue& c) {
+        const utterance* reset = e.said.reply_to(c, e.ours.ack_port(false));
+        return reset != nullptr && reset->tracked;
+    });
+}
+
 bool alike(const answer& a, const answer& b) {
     return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
@@ -163,6 +171,7 @@ answer judge(const evidence& e, const std::vector<cue>& cues) {
     a.classic_ecn_for_accecn = agrees(accecn) && !accecn->said.accurate && !has(accecn->said, wire::cwr);
     a.reflects_dscp = reflects(a, accecn);
     a.form = e.nat ? handoff_form::untracked : handoff_form::tracked;
+    a.tracked = tracks(e, cues);
     return a;
 }
 

@@ -302,7 +302,8 @@ TEST_P(agreement, of_segment_offer_reply_and_record) {
 // What no single frame can bring about: it takes time, a driver, or a connection under way.
 bool needs_more_than_a_frame(reason why) {
     return why == reason::stopping || why == reason::reply_too_long || why == reason::reply_lost ||
-           why == reason::handoff_refused || why == reason::just_admitted || why == reason::handoff_failed;
+           why == reason::handoff_refused || why == reason::just_admitted || why == reason::handoff_failed ||
+           why == reason::sent_round || why == reason::not_built;
 }
 
 TEST(corpus, meets_every_reason_that_a_frame_can_meet) {

@@ -64,6 +64,9 @@ OVERRUN = ("Where that window is smaller than the SYN-ACK promised, and a peer f
 COUNTED = ("A route's initrwnd counts segments: of the peer's MSS in a handed-over connection, of its own in the plain "
            "kernel's. So with the kernel's own SYN cookies.")
 
+COPIED = ("Where NAT rules are present, the completing ACK is followed by a copy of itself, for connection tracking: one "
+          "segment more. It may come before the application looks at the socket, or after that.")
+
 SEGMENT_FIELDS = ("snd_mss", "rcv_mss", "TCP_MAXSEG", "SO_SNDBUF", "segments of the reply")
 WINDOW_FIELDS = ("rcv_wnd", "rcv_ssthresh", "rcv_space", "client's snd_wnd")
 
@@ -114,6 +117,10 @@ def is_overrun(plain: Fields, ours: Fields) -> bool:
             and abs(found.segments - beside.segments) <= 1)
 
 
+def is_one_more(plain: typing.Any, ours: typing.Any) -> bool:
+    return ours == plain + 1
+
+
 def socket_fields(reason: str, why: Callable[[Fields], bool], fields: tuple[str, ...]) -> Iterator[Accepted]:
     for field in fields:
         yield Accepted("*", "*", field, reason, given=as_foretold(field, why))
@@ -138,5 +145,6 @@ ACCEPTED: tuple[Accepted, ...] = (
     *socket_fields(WINDOW, always, WINDOW_FIELDS),
     Accepted("*", "*", "segments of the request", CLIPPED, given=is_clipped),
     Accepted("*", "*", "segments of the request", OVERRUN, given=is_overrun, steady=False),
+    *(Accepted(group, "*", "segs_in", COPIED, is_one_more, steady=False) for group in ("*NAT rules*", "like Docker*")),
     *(Accepted("* ms, *", "*", field, UNTIMED, given=untimed(field)) for field in UNKNOWN),
 )

@@ -126,12 +126,8 @@ VISITS: dict[str, tuple[Script, bool]] = {"connection, timestamps": (visit, True
 
 
 class Exchange(Talk):
-    """A request and a reply of 100 kB, from the client's own kernel; and what the accepted socket knows.
+    """A request and a reply of 100 kB, from the client's own kernel; and what the accepted socket knows."""
 
-    A word goes before the request. Where NAT rules are present, connection tracking meets a handed-over connection with its
-    first data, and of several first segments in one receive batch it takes one (DESIGN.md, known limits)."""
-
-    first_word = b"!"
     mark = 0
 
     def accept(self) -> socket.socket:
