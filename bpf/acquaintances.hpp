@@ -16,7 +16,6 @@
 namespace bpf {
 
 using vestibule::acquaintance_book;
-using vestibule::acquaintance_words;
 using vestibule::address;
 using vestibule::be16;
 using vestibule::be32;
@@ -42,8 +41,8 @@ BPF_INLINE u64 mixed(const address& peer, be16 port) {
     return h * 0xbf58476d1ce4e5b9ULL;
 }
 
-BPF_INLINE u32 word_of(u64 h) {
-    return static_cast<u32>(h >> 40) & (acquaintance_words - 1);
+BPF_INLINE u32 word_of(u64 h, u32 mask) {
+    return static_cast<u32>(h >> 40) & mask & (vestibule::most_acquaintance_words - 1);
 }
 BPF_INLINE u64 bit_of(u64 h) {
     return 1ULL << (h >> 58);
@@ -55,7 +54,8 @@ BPF_INLINE bool surely_unacquainted(const segment& s) {
     if (book == nullptr || book->whole == 0)
         return false;
     const u64 h = mixed(s.source, s.source_port);
-    return (book->half[(book->whole - 1) & 1][word_of(h)] & bit_of(h)) == 0;
+    const u32 i = (book->whole - 1) & 1;
+    return (book->half[i][word_of(h, book->mask[i])] & bit_of(h)) == 0;
 }
 
 BPF_INLINE void acquaint(const address& peer, be16 port) {
@@ -63,9 +63,9 @@ BPF_INLINE void acquaint(const address& peer, be16 port) {
     if (book == nullptr)
         return;
     const u64 h = mixed(peer, port);
-    for (auto& half : book->half)
-        if ((half[word_of(h)] & bit_of(h)) == 0)
-            __sync_fetch_and_or(&half[word_of(h)], bit_of(h));
+    for (u32 i = 0; i < 2; ++i)
+        if (u64* word = &book->half[i][word_of(h, book->mask[i])]; (*word & bit_of(h)) == 0)
+            __sync_fetch_and_or(word, bit_of(h));
 }
 
 // The peer's end of a socket, of whatever kind.

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <numeric>
 #include <span>
+#include <thread>
 
 #include <spdlog/spdlog.h>
 
@@ -20,8 +21,9 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr double worth_the_trouble = 1.0 / 32; // of all bits set since: so many SYNs are looked up in vain
-constexpr int rest = 20;                       // times as long as the last census took
+constexpr double crowded = 1.0 / 32;                      // of all bits: so many SYNs are looked up in vain
+constexpr auto on_its_way = std::chrono::milliseconds(2); // longer than from the adaptor to the table of connections
+constexpr int rest = 20;                                  // times as long as the last census took
 
 acquaintance_book* map_book(int map) {
     void* at = mmap(nullptr, sizeof(acquaintance_book), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
@@ -44,7 +46,7 @@ acquaintances::acquaintances(const programs& loaded)
     : census_(loaded.census.program("count_socket")), book_(map_book(loaded.census.map("acquaintances"))) {}
 
 void acquaintances::keep() {
-    if (clock::now() < not_before_ || (book_->whole != 0 && filled() < filled_then_ + worth_the_trouble))
+    if (clock::now() < not_before_ || (book_->whole != 0 && filled(book_->whole - 1) < filled_then_ + crowded))
         return;
     const time begun = clock::now();
     try {
@@ -56,14 +58,19 @@ void acquaintances::keep() {
     not_before_ = clock::now() + rest * (clock::now() - begun);
 }
 
-// The half that nobody has read for seconds. Until the census is over, what begins is written into both.
+// In the half that nobody has read for seconds. Until the census is over, what begins is written into both.
 void acquaintances::write_anew() {
-    const u32 other = book_->whole == 1 ? 2 : 1;
-    std::ranges::fill(book_->half[other - 1], 0);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    take_census();
-    write_whole(*book_, other);
-    filled_then_ = filled();
+    const u32 other = book_->whole == 1 ? 1 : 0;
+    for (u32 words = least_acquaintance_words; words <= most_acquaintance_words; words *= 4) {
+        std::atomic_ref(book_->mask[other]).store(words - 1);
+        std::ranges::fill(book_->half[other], 0);
+        std::this_thread::sleep_for(on_its_way);
+        take_census();
+        filled_then_ = filled(other);
+        if (filled_then_ < crowded)
+            break;
+    }
+    write_whole(*book_, other + 1);
 }
 
 void acquaintances::take_census() const {
@@ -78,8 +85,8 @@ void acquaintances::take_census() const {
         fail("cannot go through the host's sockets: {}", std::strerror(errno));
 }
 
-double acquaintances::filled() const {
-    const std::span words(book_->half[(book_->whole - 1) & 1]);
+double acquaintances::filled(u32 half) const {
+    const std::span words(book_->half[half], book_->mask[half] + 1);
     const u64 set = std::accumulate(words.begin(), words.end(), u64{0},
                                     [](u64 sum, u64 word) { return sum + static_cast<u64>(std::popcount(word)); });
     return static_cast<double>(set) / static_cast<double>(64 * words.size());

@@ -23,7 +23,7 @@ private:
 
     void write_anew();
     void take_census() const;
-    [[nodiscard]] double filled() const;
+    [[nodiscard]] double filled(u32 half) const;
 
     struct unmapper {
         void operator()(acquaintance_book* book) const;
