@@ -12,7 +12,7 @@ constexpr u32 most_acquaintance_words = 1U << 14;
 
 struct acquaintance_book {
     u64 half[2][most_acquaintance_words];
-    u32 whole; // 0: neither half; else the number, from 1, of the one that may be believed
+    u32 whole;   // 0: neither half; else the number, from 1, of the one that may be believed
     u32 mask[2]; // so many words of each half, less one, are in use
     u32 zero;
 };
