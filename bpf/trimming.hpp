@@ -56,7 +56,12 @@ BPF_INLINE bool clear_header(__sk_buff* ctx, const segment& s, u32 tcp_at, u32 l
     constexpr u32 checksum_at = 16;
     covered* c = at(trimmed, u32{0});
     asm volatile("" : "+r"(length)); // or the compiler tests what it is made of, and the verifier knows no bound
-    if (c == nullptr || length < sizeof(vestibule::wire::tcp) || length > longest_tcp)
+    if (c == nullptr || length < sizeof(vestibule::wire::tcp))
+        return false;
+    asm volatile(
+        ""
+        : "+r"(length)); // or one comparison serves for both bounds, which the verifier of Linux 6.12 does not see
+    if (length > longest_tcp)
         return false;
     *c = {__builtin_bswap32(length), __builtin_bswap32(vestibule::wire::protocol_tcp), {}};
     if (load_bytes(ctx, tcp_at, c->header, length) != 0)

@@ -143,7 +143,7 @@ ACCEPTED: tuple[Accepted, ...] = (
     *socket_fields(RAISED, is_raised, SEGMENT_FIELDS),
     *socket_fields(COUNTED, is_counted, WINDOW_FIELDS),
     *socket_fields(WINDOW, always, WINDOW_FIELDS),
-    Accepted("*", "*", "segments of the request", CLIPPED, given=is_clipped),
+    Accepted("*", "*", "segments of the request", CLIPPED, given=is_clipped, steady=False),
     Accepted("*", "*", "segments of the request", OVERRUN, given=is_overrun, steady=False),
     *(Accepted(group, "*", "segs_in", COPIED, is_one_more, steady=False) for group in ("*NAT rules*", "like Docker*")),
     *(Accepted("* ms, *", "*", field, UNTIMED, given=untimed(field)) for field in UNKNOWN),

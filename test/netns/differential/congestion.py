@@ -8,6 +8,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,11 +17,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "lab"))
 from stage import tool  # noqa: E402
 
 NAME = "needs_ecn"
-AVAILABLE = pathlib.Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 
 def is_there(name: str) -> bool:
-    return name in AVAILABLE.read_text().split()
+    """Where it is a module, the kernel loads it to be asked."""
+    with socket.socket() as asked:
+        try:
+            asked.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
+        except OSError:
+            return False
+    return True
 
 
 def bpftool(*words: str) -> None:
