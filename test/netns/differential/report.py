@@ -188,7 +188,8 @@ def settle(report: Report, test_file: str, record: bool) -> None:
     if snapshot.exists():
         compare(report.table(), snapshot, f"{test_file} {RECORD}")
     else:
-        weigh(report, [each.read_text() for each in test.parent.glob(f"{test.stem}.linux-*.txt")])
+        if others := [each.read_text() for each in test.parent.glob(f"{test.stem}.linux-*.txt")]:
+            weigh(report, others)
         print("", report.table(), f"{snapshot.name} is not there, and nothing compared", sep="\n", file=sys.stderr)
     print("", *report.total(), sep="\n", file=sys.stderr)
 

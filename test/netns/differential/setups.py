@@ -370,9 +370,10 @@ class Setups(PairTest):
             self.report.skip(name, "this kernel lacks VRF")
             return
         with self.listening(OPEN):
-            self.wait_for(Port(state=LEFT), self.scenes[1].server.v4, self.scenes[1].server.v6)
             for family in (4, 6):
                 self.compare(f"{name}, IPv{family}", Port(), family)
+            ends = typing.cast("list[dict[str, object]]", self.scenes[1].status("server")["endpoints"])
+            self.assertNotIn("served", [end["state"] for end in ends if end["port"] == OPEN])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ class Vrf(setups.Setups):
         self.try_vrf()
         if not self.report.cases:
             self.skipTest("this kernel lacks VRF")
+        self.assertGreater(self.report.cases, 30)
         settle(self.report, __file__, self.record)
 
 
