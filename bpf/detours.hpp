@@ -70,7 +70,8 @@ BPF_INLINE bool restore_link_header(__sk_buff* ctx) {
            store_bytes(ctx, 0, &link, sizeof(link)) == 0;
 }
 
-// Not where connection tracking is not in use, nor where the mark is somebody else's. It comes round with its link header. (The packet may lie elsewhere after this.)
+// Not where connection tracking is not in use, nor where the mark is somebody else's. It comes round with its link header.
+// (The packet may lie elsewhere after this.)
 BPF_INLINE bool may_detour(__sk_buff* ctx, const segment& s, const admission& leader) {
     return leader.detours != 0 && ctx->mark == 0 && (s.network_at != 0 || restore_link_header(ctx));
 }

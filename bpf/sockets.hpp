@@ -3,12 +3,37 @@
 
 #include "bpf/kernel.hpp"
 #include "engine/host.hpp"
+#include "engine/parse.hpp"
 
 namespace bpf {
 
+using vestibule::address;
+using vestibule::be16;
+using vestibule::be32;
 using vestibule::listener;
 using vestibule::segment;
 using vestibule::socket_state;
+
+BPF_INLINE bool speaks_v4(sock_common* sk) {
+    constexpr u16 family_v4 = 2;
+    return KERNEL_FIELD(sk, skc_family) == family_v4;
+}
+
+// The addresses of a socket of whatever kind: also one in TIME-WAIT, or half-open.
+BPF_INLINE address peer_of(sock_common* sk) {
+    if (speaks_v4(sk))
+        return vestibule::parsing::mapped(be32{KERNEL_FIELD(sk, skc_daddr)});
+    address a{};
+    read_kernel(a, __builtin_preserve_access_index(&sk->skc_v6_daddr));
+    return a;
+}
+BPF_INLINE address local_of(sock_common* sk) {
+    if (speaks_v4(sk))
+        return vestibule::parsing::mapped(be32{KERNEL_FIELD(sk, skc_rcv_saddr)});
+    address a{};
+    read_kernel(a, __builtin_preserve_access_index(&sk->skc_v6_rcv_saddr));
+    return a;
+}
 
 template <class Context>
 BPF_INLINE bpf_sock* socket_for(Context* ctx, const segment& s) {

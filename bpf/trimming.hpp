@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/bpf.hpp"
+#include "engine/checksum.hpp"
 #include "engine/segment.hpp"
 
 namespace bpf {
@@ -24,12 +25,6 @@ bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, vestibule::u32, bpf::covered, 1> trimmed SEC
 }
 
 namespace bpf {
-
-BPF_INLINE u16 folded(u32 sum) {
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<u16>(~sum);
-}
 
 BPF_INLINE bool shorten_v4(__sk_buff* ctx, u32 network_at, u16 length) {
     constexpr u32 length_at = 2;
@@ -69,7 +64,7 @@ BPF_INLINE bool clear_header(__sk_buff* ctx, const segment& s, u32 tcp_at, u32 l
     c->header[flags_at] &= static_cast<u8>(~(vestibule::wire::fin | vestibule::wire::psh | vestibule::wire::urg));
     c->header[checksum_at] = c->header[checksum_at + 1] = 0;
     const u32 of_addresses = checksum_of(&s.source, 2 * sizeof(s.source)); // mapped IPv4 ones sum up alike
-    const u16 sum = folded(checksum_of(c, sizeof(*c), of_addresses));
+    const u16 sum = vestibule::folded(checksum_of(c, sizeof(*c), of_addresses));
     __builtin_memcpy(c->header + checksum_at, &sum, sizeof(sum));
     return store_bytes(ctx, tcp_at, c->header, length, BPF_F_RECOMPUTE_CSUM) == 0;
 }

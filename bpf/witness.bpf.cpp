@@ -3,6 +3,7 @@
 #include "bpf/acquaintances.hpp"
 #include "bpf/admissions.hpp"
 #include "bpf/kernel.hpp"
+#include "bpf/sockets.hpp"
 #include "bpf/vitals.hpp"
 #include "engine/parse.hpp"
 
@@ -23,15 +24,9 @@ BPF_INLINE bool of_this_namespace(sock* sk) {
 
 // Both ends of a connection, and what its peer's first segment acknowledged, as that segment had them.
 BPF_INLINE segment first_segment(sock* sk) {
-    constexpr u16 family_v4 = 2;
     segment s{};
-    if (KERNEL_FIELD(sk, __sk_common.skc_family) == family_v4) {
-        s.source = parsing::mapped(be32{KERNEL_FIELD(sk, __sk_common.skc_daddr)});
-        s.destination = parsing::mapped(be32{KERNEL_FIELD(sk, __sk_common.skc_rcv_saddr)});
-    } else {
-        bpf::read_kernel(s.source, __builtin_preserve_access_index(&sk->__sk_common.skc_v6_daddr));
-        bpf::read_kernel(s.destination, __builtin_preserve_access_index(&sk->__sk_common.skc_v6_rcv_saddr));
-    }
+    s.source = bpf::peer_of(&sk->__sk_common);
+    s.destination = bpf::local_of(&sk->__sk_common);
     s.source_port = be16{KERNEL_FIELD(sk, __sk_common.skc_dport)};
     s.destination_port = network(KERNEL_FIELD(sk, __sk_common.skc_num));
     bpf::read_kernel(s.acknowledgment, __builtin_preserve_access_index(&reinterpret_cast<tcp_sock*>(sk)->snd_una));

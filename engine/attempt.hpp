@@ -16,9 +16,6 @@ namespace attempts {
 // 240.0.0.0/4 is not among them: it is reserved, but Linux routes it and some sites number their machines from it.
 ENGINE bool impossible_v4(be32 a) {
     const u32 value = host(a);
-    const u32 first = value >> 24;
-    if (first - 1 < 126 || first - 128 < 96) // what nearly all have
-        return false;
     return value >> 24 == 0 || value >> 24 == 127 || value >> 28 == 14 || value == 0xffffffffU;
 }
 ENGINE bool impossible_v6(const address& a) {

@@ -4,10 +4,12 @@ connected when it is not, and those turned away come in as soon as there is room
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import typing
 
+from peer import LINUX, Wire, peers_of
 from scene import SceneTest, main, receive_exactly, until
 
 PEERS = 5
@@ -68,8 +70,32 @@ class AcceptQueue(SceneTest):
         self.assertEqual(grown["admitted"], 2)
         first.close()
 
+    def test_each_of_a_group_has_a_queue_of_its_own(self) -> None:
+        """SO_REUSEPORT: which one a peer meets, its address says, also in a crowd."""
+        port, crowd = 7200, 600
+        _, narrow = (self.closing(self.scene.listen(port, 4, backlog, prepare=share_the_port)) for backlog in (4096, 0))
+        self.scene.wait_until_served(port, (4,))
+        for _ in range(12):  # some meet the narrow one, and one of these fills it
+            self.knock(port)
+        self.assertTrue(until(lambda: bool(select.select([narrow], [], [], 0)[0]), 2))
+        wire = self.closing(Wire(self.scene))
+        frames = [bytes(peer.syn(LINUX)) for peer in peers_of(wire, port, crowd)]
+        with self.scene.growth() as grown:
+            wire.send(frames)
+        self.assertIn(grown["accept_queue_full"], range(crowd // 3, crowd * 2 // 3))
+        self.assertEqual(grown["accept_queue_full"] + grown["syn_answered"], crowd)
+
+    def knock(self, port: int) -> None:
+        one = self.closing(self.scene.socket("client"))
+        one.setblocking(False)
+        one.connect_ex((self.scene.server.v4, port))
+
     def turned_away(self) -> int:
         return self.scene.counters("server")["accept_queue_full"]
+
+
+def share_the_port(listener: socket.socket) -> None:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ from scene import Acceptor, SceneTest, main, until
 
 PORT = 7000
 CLOSING = 7001  # its server closes first
+FAST = 7003
+TCP_FASTOPEN = 23
+FAST_OPEN_OPTION = 34
 PEERS = 20
 STRANGERS = 4000
 numbers = itertools.count(1)
@@ -86,6 +89,16 @@ class Acquaintances(SceneTest):
 
     def test_half_open_connections_of_the_stack_are_known(self) -> None:
         self.assert_known(self.half_open)
+
+    def test_half_open_connections_that_the_adaptor_left_to_the_stack_are_known(self) -> None:
+        """TCP Fast Open is the stack's (RFC 7413 section 4.1.1); the SYN that is sent again has no such option any more."""
+        self.closing(self.scene.listen(FAST, 6, prepare=lambda one: one.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 64)))
+        self.scene.wait_until_served(FAST)
+        asking = peers(self.wire, FAST, PEERS)
+        with self.scene.growth() as grown:
+            self.wire.send([peer.syn([*LINUX, (FAST_OPEN_OPTION, b"")]) for peer in asking])
+        self.assertEqual(grown["syn_fast_open"], PEERS)
+        self.assert_known(asking)
 
     def test_connections_that_were_handed_over_are_known(self) -> None:
         with self.scene.growth() as grown:
