@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Coming and going: what an instance leaves behind (nothing), and how several live side by side."""
+"""What an instance lives in and lives under, and how several live side by side."""
 
 from __future__ import annotations
 
@@ -10,25 +10,11 @@ import pty
 import signal
 import socket
 import subprocess
-import struct
 import time
-import unittest
-from collections.abc import Iterator
 
-from scene import BPF_TCX_INGRESS, Acceptor, Scene, echo_once, main, query_programs, receive_exactly, tool, until
+from instance import FAREWELL, PORT, InstanceTest, left_behind
+from scene import main, receive_exactly, tool, until
 from stage import pids_in
-
-PORT = 7000
-FAREWELL = 3.5  # seconds: three, and what detaching takes
-
-
-def left_behind(scene: Scene, ns: str = "server") -> list[object]:
-    """Programs, pins, files and packet filter tables of an instance of that namespace."""
-    inode = scene.path(ns).stat().st_ino
-    places = (pathlib.Path("/sys/fs/bpf/vestibule"), pathlib.Path("/run/vestibule"))
-    tables = [line for line in scene.run(ns, ["nft", "list", "tables"]).stdout.splitlines() if "vestibule" in line]
-    return [*scene.attached(ns), *(file for place in places for file in place.glob(f"{inode}-*")), *tables]
-
 
 ALONE = """\
 mount -t tmpfs none /run
@@ -42,112 +28,7 @@ def is_called(name: str, pid: int) -> bool:
     return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name
 
 
-NETLINK_NETFILTER = 12
-NFT_CHANGES = 1 << 6  # the group NFNLGRP_NFTABLES
-NFT_DELETED_TABLE = 10 << 8 | 2
-
-
-def message_types(datagram: bytes) -> Iterator[int]:
-    """Of the netlink messages in it."""
-    while datagram:
-        length, kind = struct.unpack_from("=IH", datagram)
-        yield kind
-        datagram = datagram[length + 3 & ~3:]
-
-
-class Instances(unittest.TestCase):
-    def setUp(self) -> None:
-        self.scene = self.enterContext(Scene())
-
-    def listen(self, ns: str = "server") -> Acceptor:
-        acceptor = Acceptor(self.scene.listen(PORT, 6, ns=ns), echo_once)
-        self.addCleanup(acceptor.close)
-        return acceptor
-
-    def echo(self, family: int = 4) -> None:
-        with self.scene.connect(PORT, family) as connection:
-            connection.sendall(b"hello")
-            self.assertEqual(receive_exactly(connection, 5), b"hello")
-
-    def ends(self, number: signal.Signals, within: float) -> None:
-        adaptor = self.scene.adaptor
-        assert adaptor is not None
-        self.assertNotEqual(left_behind(self.scene), [])
-        started = time.monotonic()
-        adaptor.signal(number)
-        self.assertEqual(adaptor.wait(10), 0)
-        print(f"gone after {time.monotonic() - started:.2f} s")
-        self.assertLess(time.monotonic() - started, within)
-        self.assertEqual(left_behind(self.scene), [])
-
-    def serving(self) -> None:
-        self.listen()
-        self.scene.adapt()
-        self.scene.wait_until_served(PORT)
-        with self.scene.growth() as grown:
-            self.echo()
-        self.assertEqual(grown["admitted"], 1)
-
-    def test_ctrl_c_while_serving_leaves_nothing(self) -> None:
-        self.serving()
-        self.ends(signal.SIGINT, FAREWELL)
-        self.echo()
-
-    def test_sigterm_while_serving_leaves_nothing(self) -> None:
-        self.serving()
-        self.ends(signal.SIGTERM, FAREWELL)
-        self.echo()
-
-    def test_the_end_of_the_terminal_while_serving_leaves_nothing(self) -> None:
-        self.serving()
-        self.ends(signal.SIGHUP, FAREWELL)
-        self.echo()
-
-    def test_under_nohup_it_outlives_the_terminal(self) -> None:
-        adaptor = self.scene.spawn("server", ["nohup", *self.scene.vestibule_words("eth0")])
-        adaptor.wait_for("^ready$", 30)
-        adaptor.signal(signal.SIGHUP)
-        self.assertFalse(until(lambda: not adaptor.running(), 1))
-        self.assertEqual(self.scene.status("server")["instance"], "default")
-
-    def test_ctrl_c_while_it_starts_leaves_nothing(self) -> None:
-        self.scene.adaptor = self.scene.spawn("server", self.scene.vestibule_words("eth0"))
-        self.assertTrue(until(lambda: left_behind(self.scene) != [], 10, pause=0.001))
-        self.scene.adaptor.signal(signal.SIGINT)
-        self.assertEqual(self.scene.adaptor.wait(30), 0)
-        self.assertEqual(left_behind(self.scene), [])
-
-    def test_sigterm_where_nobody_came_is_quick(self) -> None:
-        self.listen()
-        self.scene.adapt()
-        self.scene.wait_until_served(PORT)
-        self.ends(signal.SIGTERM, 1.5)
-
-    def test_nothing_is_left_where_nat_asked_for_a_rule_of_ours(self) -> None:
-        self.scene.run("server", ["nft", "table ip nat { chain pre { type nat hook prerouting priority dstnat ; } ; }"])
-        self.serving()
-        self.assertIn("table inet vestibule_default", left_behind(self.scene))
-        self.ends(signal.SIGTERM, FAREWELL)
-
-    def wait_until_a_table_goes(self, rules: socket.socket) -> None:
-        while NFT_DELETED_TABLE not in message_types(rules.recv(1 << 16)):
-            pass
-
-    def test_the_rule_of_ours_goes_after_the_handoff_that_relies_on_it(self) -> None:
-        self.scene.run("server", ["nft", "table ip nat { chain pre { type nat hook prerouting priority dstnat ; } ; }"])
-        self.listen()
-        adaptor = self.scene.adapt()
-        self.scene.wait_until_served(PORT)
-        (link,) = json.loads(self.scene.ip("server", "-j link show eth0"))
-        with self.scene.inside("server"), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as rules:
-            rules.bind((0, NFT_CHANGES))
-            rules.settimeout(10)
-            self.assertEqual(len(query_programs(link["ifindex"], BPF_TCX_INGRESS)), 1)
-            adaptor.signal(signal.SIGTERM)
-            self.wait_until_a_table_goes(rules)
-            self.assertEqual(query_programs(link["ifindex"], BPF_TCX_INGRESS), [])
-        self.assertEqual(adaptor.wait(10), 0)
-
+class Instances(InstanceTest):
     def second_link(self) -> None:
         """One more link between client and server, with a neighbour to rehearse with."""
         self.scene.veth("client", "eth1", "server", "eth1")
