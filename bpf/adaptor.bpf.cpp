@@ -4,6 +4,7 @@
 #include "bpf/asking.hpp"
 #include "bpf/frames.hpp"
 #include "bpf/maps.hpp"
+#include "bpf/moment.hpp"
 #include "bpf/recollection.hpp"
 #include "bpf/sending.hpp"
 #include "bpf/sockets.hpp"

@@ -55,6 +55,10 @@ BPF_INLINE void read_kernel(Value& to, const void* from) {
 BPF_INLINE u64 ktime_ns() {
     return reinterpret_cast<u64 (*)()>(BPF_FUNC_ktime_get_ns)();
 }
+// The kernel's own count of its timer's ticks (jiffies).
+BPF_INLINE u64 ticks() {
+    return reinterpret_cast<u64 (*)()>(BPF_FUNC_jiffies64)();
+}
 
 template <u32 Bytes>
 BPF_INLINE long emit(ring<Bytes>& r, const void* data, u64 size) {

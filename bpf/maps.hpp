@@ -65,8 +65,4 @@ BPF_INLINE void count_reply(u32 ifindex) {
         ++*given;
 }
 
-BPF_INLINE u64 now_ms() {
-    return ktime_ns() / 1'000'000;
-}
-
 } // namespace bpf

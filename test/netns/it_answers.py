@@ -6,13 +6,27 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 import typing
 
-from peer import IP, TCP, IPv6, Options, Packet, Peer, Wire, by_peer, peers_of
+from peer import IP, LINUX, TCP, IPv6, Options, Packet, Peer, Wire, by_peer, peers_of, timestamps
 from scene import SceneTest, main
 
 PORT = 80
+LONGEST_TICK = 10  # of a kernel's timer, milliseconds
 
+
+class Reading(typing.NamedTuple):
+    """Of the adaptor's clock, and of ours before and after: all in milliseconds. Theirs is ours and a constant, secret
+    for each pair of addresses."""
+
+    value: int
+    sent: int
+    read: int
+
+
+def milliseconds() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def offers() -> list[tuple[Options, str]]:
@@ -126,6 +140,30 @@ class ItAnswers(SceneTest):
     def test_sequence_numbers_do_not_repeat(self) -> None:
         numbers = {answer[TCP].seq for (answer,) in self.answered_by_the_adaptor(4).values()}
         self.assertEqual(len(numbers), len(self.asked[4]))
+
+    def clock_readings(self, syns: int) -> list[Reading]:
+        """What the answers to as many SYNs say, all at once and from one address."""
+        peer, *_ = peers_of(self.wire, PORT, 1)
+        frames = [bytes(Peer(self.wire, peer.address, PORT, port).syn(LINUX)) for port in range(2000, 2000 + syns)]
+        sent = milliseconds()
+        self.wire.send(frames)
+        answers = self.wire.collect(syns, "SA")
+        read = milliseconds()
+        self.assertEqual(len(answers), syns)
+        return [Reading(timestamps(answer)[0], sent, read) for answer in answers]
+
+    def test_a_flood_makes_the_clock_late_by_less_than_a_tick_and_only_while_it_lasts(self) -> None:
+        calm = [reading for _ in range(50) for reading in self.clock_readings(1)]
+        least = max(reading.value - reading.read for reading in calm)  # what the secret offset is, at least and at most
+        most = min(reading.value - reading.sent for reading in calm)
+        self.assertIn(most - least, (0, 1))
+        for syns in range(1, 41):
+            for reading in self.clock_readings(syns):
+                self.assertLessEqual(reading.value - reading.read, most, "ahead of time")
+                self.assertGreaterEqual(reading.value - reading.sent, least - LONGEST_TICK, "late in a flood")
+            time.sleep(2 * LONGEST_TICK / 1000)
+            (reading,) = self.clock_readings(1)
+            self.assertGreaterEqual(reading.value - reading.sent, least, "late after a flood")
 
 
 if __name__ == "__main__":
