@@ -23,8 +23,7 @@ using vestibule::segment;
 } // namespace bpf
 
 extern "C" {
-bpf::map<BPF_MAP_TYPE_ARRAY, vestibule::u32, vestibule::acquaintance_book, 1, BPF_F_MMAPABLE>
-    acquaintances SEC(".maps");
+bpf::map<BPF_MAP_TYPE_ARRAY, vestibule::u32, vestibule::acquaintance_book, 1, BPF_F_MMAPABLE> acquaintances SHARED_MAP;
 }
 
 namespace bpf {

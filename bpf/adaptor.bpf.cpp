@@ -14,8 +14,9 @@
 
 using namespace vestibule;
 
-// Functions of their own, so that the verifier walks headers and options once and not once for every way on from there.
-extern "C" [[gnu::noinline]] int read_segment(xdp_md* ctx, segment* s) {
+// Functions of their own, so that the verifier walks headers, options and sockets once and not once for every way on from
+// there.
+extern "C" [[gnu::noinline]] int read_frame(xdp_md* ctx, segment* s) {
     if (s == nullptr)
         return static_cast<int>(shape::other);
     frame f = bpf::frame_of(ctx);
@@ -23,11 +24,29 @@ extern "C" [[gnu::noinline]] int read_segment(xdp_md* ctx, segment* s) {
     return static_cast<int>(parse(f, *s));
 }
 
-extern "C" [[gnu::noinline]] int read_offer(xdp_md* ctx, const segment* s, offer* o) {
+extern "C" [[gnu::noinline]] int read_offer_in_frame(xdp_md* ctx, const segment* s, offer* o) {
     if (s == nullptr || o == nullptr)
         return 0;
-    *o = read_options(bpf::frame_of(ctx), *s);
+    read_options(bpf::frame_of(ctx), *s, *o);
     return 1;
+}
+
+// What the host has for the segment. 1: that holds for a while.
+extern "C" [[gnu::noinline]] int read_listener(xdp_md* ctx, const segment* s, listener* l) {
+    if (s == nullptr || l == nullptr)
+        return 0;
+    bpf_sock* sk = bpf::socket_for(ctx, *s);
+    if (sk == nullptr)
+        return 0;
+    int holds = 0;
+    l->state = socket_state::connection;
+    if (sk->state == BPF_TCP_LISTEN)
+        if (tcp_sock* tcp = bpf::to_tcp(sk); tcp != nullptr) {
+            *l = bpf::describe(tcp);
+            holds = bpf::holds_for_a_while(tcp) ? 1 : 0;
+        }
+    bpf::release(sk);
+    return holds;
 }
 
 namespace {
@@ -52,18 +71,10 @@ struct port {
 
 private:
     BPF_INLINE listener look_up(const segment& s) const {
+        const segment copy = s;
         listener l{};
-        bpf_sock* sk = bpf::socket_for(ctx, s);
-        if (sk == nullptr)
-            return l;
-        l.state = socket_state::connection;
-        if (sk->state == BPF_TCP_LISTEN)
-            if (tcp_sock* tcp = bpf::to_tcp(sk); tcp != nullptr) {
-                l = bpf::describe(tcp);
-                if (bpf::holds_for_a_while(tcp))
-                    remember(l);
-            }
-        bpf::release(sk);
+        if (read_listener(ctx, &copy, &l) != 0)
+            remember(l);
         return l;
     }
 
@@ -82,7 +93,7 @@ BPF_INLINE offer offer_in(xdp_md* ctx, const segment& s) {
         return usual;
     const segment copy = s;
     offer other{};
-    read_offer(ctx, &copy, &other);
+    read_offer_in_frame(ctx, &copy, &other);
     return other;
 }
 
@@ -115,12 +126,12 @@ BPF_INLINE outcome meet(xdp_md* ctx, const segment& s) {
 // Few frames have fragments, and to ask costs: only where the packet claims more than can be read here.
 BPF_INLINE outcome meet_any(xdp_md* ctx) {
     segment s{};
-    int how = read_segment(ctx, &s);
+    int how = read_frame(ctx, &s);
     if (how == static_cast<int>(shape::malformed)) {
         const frame f = bpf::frame_of(ctx);
         s = {};
         s.beyond = static_cast<u32>(bpf::frame_length(ctx) - static_cast<u64>(f.end - f.begin));
-        how = s.beyond == 0 ? how : read_segment(ctx, &s);
+        how = s.beyond == 0 ? how : read_frame(ctx, &s);
     }
     return how == static_cast<int>(shape::tcp) ? meet(ctx, s) : judge_unread(static_cast<shape>(how));
 }
@@ -147,4 +158,4 @@ extern "C" SEC("xdp.frags") int adaptor(xdp_md* ctx) {
     return XDP_TX;
 }
 
-extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";
+static const char dual_license[] SEC("license") = "Dual BSD/GPL";

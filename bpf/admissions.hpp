@@ -34,7 +34,7 @@ struct admission_set {
 } // namespace bpf
 
 extern "C" {
-bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, vestibule::u32, bpf::admission_set, bpf::sets> admissions SEC(".maps");
+bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, vestibule::u32, bpf::admission_set, bpf::sets> admissions SHARED_MAP;
 }
 
 namespace bpf {

@@ -7,6 +7,8 @@
 #include "abi/scalar.hpp"
 
 #define SEC(name) __attribute__((section(name), used))
+// A map that several programs name: when they are linked into one object, it is one map.
+#define SHARED_MAP __attribute__((section(".maps"), used, weak))
 #define BPF_INLINE [[gnu::always_inline]] inline
 
 namespace bpf {

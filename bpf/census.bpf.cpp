@@ -10,4 +10,4 @@ extern "C" SEC("iter/tcp") int count_socket(bpf::u64* ctx) {
     return 0;
 }
 
-extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";
+static const char dual_license[] SEC("license") = "Dual BSD/GPL";

@@ -20,6 +20,7 @@
 // segment itself where there is no more to it (to TCP it then comes twice, which does no harm), else one cut down to that.
 // Who comes back and finds but the listener is dropped: nothing was built, and the peer, not reset, sends again.
 #include "bpf/admissions.hpp"
+#include "bpf/buffer.hpp"
 #include "bpf/detours.hpp"
 #include "bpf/frames.hpp"
 #include "bpf/maps.hpp"
@@ -50,7 +51,7 @@ BPF_INLINE bool starts_at_network(const frame& f, be16 type) {
 } // namespace
 
 // Functions of their own, so that the verifier walks headers and options once and not once for every way on from there.
-extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
+extern "C" [[gnu::noinline]] int read_packet(__sk_buff* ctx, segment* s) {
     if (s == nullptr)
         return static_cast<int>(shape::other);
     frame f = bpf::frame_of(ctx);
@@ -60,10 +61,10 @@ extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
     return static_cast<int>(bare ? parse_packet(f, 0, type, *s) : parse(f, *s));
 }
 
-extern "C" [[gnu::noinline]] int read_offer(__sk_buff* ctx, const segment* s, offer* o) {
+extern "C" [[gnu::noinline]] int read_offer_in_packet(__sk_buff* ctx, const segment* s, offer* o) {
     if (s == nullptr || o == nullptr)
         return 0;
-    *o = read_options(bpf::frame_of(ctx), *s);
+    read_options(bpf::frame_of(ctx), *s, *o);
     return 1;
 }
 
@@ -90,11 +91,6 @@ BPF_INLINE bpf_tcp_req_attrs attributes(const established& e) {
             .tstamp_ok = e.timestamps,
             .usec_ts_ok = 0,
             .reserved = {}};
-}
-
-// Which socket buffer this is, as the witness will meet it.
-BPF_INLINE u64 buffer_of(__sk_buff* ctx) {
-    return reinterpret_cast<u64>(bpf_cast_to_kern_ctx(ctx));
 }
 
 BPF_INLINE outcome hand_over(__sk_buff* ctx, tcp_sock* tcp, const established& e) {
@@ -152,7 +148,7 @@ BPF_INLINE outcome complete(__sk_buff* ctx, const segment& s, tcp_sock* tcp, con
         return follow(ctx, s, *leader, set);
     const circumstances c{*ring, now_ns / 1'000'000, ctx->ifindex, set.rehearsal_token, true};
     offer offered{};
-    read_offer(ctx, &s, &offered);
+    read_offer_in_packet(ctx, &s, &offered);
     const listener l = bpf::describe(tcp);
     port p{};
     established e{};
@@ -240,7 +236,7 @@ BPF_INLINE outcome receive(__sk_buff* ctx) {
         bpf::pull_data(ctx, ctx->len < all_headers ? ctx->len : all_headers);
     segment s{};
     s.vlan.outer = ctx->vlan_present != 0 ? static_cast<u16>(ctx->vlan_tci & 0x0fff) : u16{0};
-    if (read_segment(ctx, &s) != static_cast<int>(shape::tcp) || set == nullptr)
+    if (read_packet(ctx, &s) != static_cast<int>(shape::tcp) || set == nullptr)
         return {action::pass, reason::not_tcp};
     if (bpf::back_from_detour(ctx, s, *set))
         return come_back(ctx, s);
@@ -263,4 +259,4 @@ extern "C" SEC("tc") int handoff(__sk_buff* ctx) {
     return o.act == action::drop ? shot : next;
 }
 
-extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";
+static const char dual_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,5 +1,4 @@
-// The maps that the programs share with each other and with the control process. Every object names them all; the
-// control process makes each once and hands the same map to all objects.
+// The maps that most programs share with each other and with the control process.
 #pragma once
 
 #include "abi/answer.hpp"
@@ -24,14 +23,13 @@ struct changes {
 extern "C" {
 using vestibule::u32;
 
-bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::key_ring, 1> keys SEC(".maps");
-bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::settings, 1> config SEC(".maps");
-bpf::map<BPF_MAP_TYPE_HASH, vestibule::endpoint, vestibule::answer, most_answers, BPF_F_NO_PREALLOC>
-    answers SEC(".maps");
-bpf::map<BPF_MAP_TYPE_ARRAY, u32, bpf::changes, 2> editions SEC(".maps");
-bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::tally, 1> counters SEC(".maps");
-bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::u64, vestibule::replies_entries> replies SEC(".maps");
-bpf::ring<1U << 18> events SEC(".maps");
+bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::key_ring, 1> keys SHARED_MAP;
+bpf::map<BPF_MAP_TYPE_ARRAY, u32, vestibule::settings, 1> config SHARED_MAP;
+bpf::map<BPF_MAP_TYPE_HASH, vestibule::endpoint, vestibule::answer, most_answers, BPF_F_NO_PREALLOC> answers SHARED_MAP;
+bpf::map<BPF_MAP_TYPE_ARRAY, u32, bpf::changes, 2> editions SHARED_MAP;
+bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::tally, 1> counters SHARED_MAP;
+bpf::map<BPF_MAP_TYPE_PERCPU_ARRAY, u32, vestibule::u64, vestibule::replies_entries> replies SHARED_MAP;
+bpf::ring<1U << 18> events SHARED_MAP;
 }
 
 namespace bpf {

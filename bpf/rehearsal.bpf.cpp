@@ -2,6 +2,7 @@
 // and stray ACKs into the stack as if they had arrived on an interface (live frames of BPF_PROG_TEST_RUN); `overhear`, at
 // TC egress for as long as that lasts, keeps the stack's answers from leaving and tells the control process of them.
 #include "abi/rehearsal.hpp"
+#include "bpf/buffer.hpp"
 #include "bpf/frames.hpp"
 #include "bpf/maps.hpp"
 #include "bpf/sockets.hpp"
@@ -100,8 +101,11 @@ BPF_INLINE u32 socket_port(__sk_buff* ctx) {
 // Connection tracking ties what it knows to its entry, a pointer whose low bits say other things.
 BPF_INLINE u32 tracked(__sk_buff* ctx) {
     constexpr unsigned long other_things = 7;
-    auto* skb = static_cast<sk_buff*>(bpf_cast_to_kern_ctx(ctx));
-    return KERNEL_HAS(skb, _nfct) && (KERNEL_FIELD(skb, _nfct) & ~other_things) != 0 ? 1 : 0;
+    unsigned long entry = 0;
+    const auto* skb = reinterpret_cast<const sk_buff*>(buffer_of(ctx));
+    if (KERNEL_HAS(skb, _nfct))
+        bpf::read_kernel(entry, __builtin_preserve_access_index(&skb->_nfct));
+    return (entry & ~other_things) != 0 ? 1 : 0;
 }
 
 BPF_INLINE void report(__sk_buff* ctx) {
@@ -121,7 +125,7 @@ BPF_INLINE void report(__sk_buff* ctx) {
 
 } // namespace
 
-extern "C" [[gnu::noinline]] int read_segment(__sk_buff* ctx, segment* s) {
+extern "C" [[gnu::noinline]] int read_reply(__sk_buff* ctx, segment* s) {
     if (s == nullptr)
         return static_cast<int>(shape::other);
     frame f = bpf::frame_of(ctx);
@@ -137,7 +141,7 @@ extern "C" SEC("tc") int overhear(__sk_buff* ctx) {
     segment s{};
     const u32 token = set->rehearsal_token;
     bool ours = false;
-    if (read_segment(ctx, &s) == static_cast<int>(shape::tcp))
+    if (read_reply(ctx, &s) == static_cast<int>(shape::tcp))
         ours = answers_attempt(s, token) || answers_stray(s, token);
     else
         ours = rejects(bpf::frame_of(ctx), token);
@@ -189,4 +193,4 @@ extern "C" SEC("xdp") int inject(xdp_md* ctx) {
     return XDP_PASS;
 }
 
-extern "C" const char dual_license[] SEC("license") = "Dual BSD/GPL";
+static const char dual_license[] SEC("license") = "Dual BSD/GPL";

@@ -26,7 +26,7 @@ constexpr u32 patience = 3;
 } // namespace bpf
 
 extern "C" {
-bpf::map<BPF_MAP_TYPE_LRU_HASH, vestibule::endpoint, bpf::vitals, 16384> health SEC(".maps");
+bpf::map<BPF_MAP_TYPE_LRU_HASH, vestibule::endpoint, bpf::vitals, 16384> health SHARED_MAP;
 }
 
 namespace bpf {

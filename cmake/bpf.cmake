@@ -1,5 +1,6 @@
-# vestibule_bpf_object(NAME SOURCE): builds SOURCE for the BPF machine and generates NAME.skel.h beside it.
-# The kernel ignores type information it refuses, quietly; test/btf loads every object and fails on that (bpf-objects target).
+# vestibule_bpf_object(NAME SOURCE...): builds the sources for the BPF machine, links them into one object, in which they share
+# maps and functions of one name, and generates NAME.skel.h beside it.
+# The kernel ignores type information it refuses, quietly; test/checks/btf loads every object and fails on that.
 
 find_program(BPFTOOL bpftool PATHS /usr/sbin REQUIRED)
 
@@ -26,19 +27,26 @@ set(bpf_flags
 
 set(VESTIBULE_BPF_OBJECTS "" CACHE INTERNAL "every BPF object, for the check that the kernel takes its type information")
 
-function(vestibule_bpf_object name source)
+function(vestibule_bpf_object name)
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
     set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
-    get_filename_component(source ${source} ABSOLUTE)
+    set(parts "")
+    foreach(source IN LISTS ARGN)
+        get_filename_component(source ${source} ABSOLUTE)
+        get_filename_component(part ${source} NAME_WE)
+        set(part ${CMAKE_CURRENT_BINARY_DIR}/${part}.part.o)
+        add_custom_command(
+            OUTPUT ${part}
+            COMMAND ${CMAKE_CXX_COMPILER} ${bpf_flags} -MD -MF ${part}.d -c ${source} -o ${part}
+            DEPENDS ${source} DEPFILE ${part}.d
+            COMMENT "BPF ${source}" VERBATIM)
+        list(APPEND parts ${part})
+    endforeach()
     add_custom_command(
-        OUTPUT ${object}
-        COMMAND ${CMAKE_CXX_COMPILER} ${bpf_flags} -MD -MF ${object}.d -c ${source} -o ${object}
-        DEPENDS ${source} DEPFILE ${object}.d
-        COMMENT "BPF ${name}" VERBATIM)
-    add_custom_command(
-        OUTPUT ${skeleton}
+        OUTPUT ${object} ${skeleton}
+        COMMAND ${BPFTOOL} gen object ${object} ${parts}
         COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
-        DEPENDS ${object} COMMENT "skeleton ${name}" VERBATIM)
+        DEPENDS ${parts} COMMENT "skeleton ${name}" VERBATIM)
     add_custom_target(${name}_skeleton DEPENDS ${skeleton})
     add_library(${name}_bpf INTERFACE)
     target_include_directories(${name}_bpf SYSTEM INTERFACE ${CMAKE_CURRENT_BINARY_DIR})

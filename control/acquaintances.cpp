@@ -43,7 +43,7 @@ void acquaintances::unmapper::operator()(acquaintance_book* book) const {
 }
 
 acquaintances::acquaintances(const programs& loaded)
-    : census_(loaded.census.program("count_socket")), book_(map_book(loaded.census.map("acquaintances"))) {}
+    : census_(loaded.program("count_socket")), book_(map_book(loaded.map("acquaintances"))) {}
 
 void acquaintances::keep() {
     if (clock::now() < not_before_ || (book_->whole != 0 && filled(book_->whole - 1) < filled_then_ + crowded))

@@ -50,9 +50,9 @@ bool is_left(const finding& f, left_reason why) {
 
 adviser::adviser(asio::io_context& io, const programs& loaded, const settings& set, const std::string& instance_name)
     : rehearsal_(loaded, route_, set.rehearsal_token), filter_("vestibule_" + instance_name, set.untracked_mark),
-      book_(loaded.adaptor.map("answers"), loaded.adaptor.map("editions")), ways_(route_, loaded.adaptor.map("ways")),
-      route_readable_(io), filter_readable_(io), neighbours_readable_(io), acquaintance_(io), filter_pause_(io),
-      soon_(io), tick_(io), again_(io), rest_(io), slice_(io) {}
+      book_(loaded.map("answers"), loaded.map("editions")), ways_(route_, loaded.map("ways")), route_readable_(io),
+      filter_readable_(io), neighbours_readable_(io), acquaintance_(io), filter_pause_(io), soon_(io), tick_(io),
+      again_(io), rest_(io), slice_(io) {}
 
 void adviser::start(std::vector<u32> interfaces) {
     interfaces_ = std::move(interfaces);

@@ -126,7 +126,7 @@ std::filesystem::path attachment::pin_path(const char* role) const {
 }
 
 bool attachment::try_adaptor(xdp_mode mode) {
-    descriptor link = attach_xdp(programs_->adaptor.program("adaptor"), ifindex_, mode);
+    descriptor link = attach_xdp(programs_->program("adaptor"), ifindex_, mode);
     if (!link && (errno == EBUSY || errno == EEXIST))
         fail_occupied(name_, ifindex_);
     if (!link)
@@ -139,7 +139,7 @@ bool attachment::try_adaptor(xdp_mode mode) {
 // Whether the adaptor that an earlier run left here serves this wish.
 bool attachment::keep_adaptor(xdp_wish wish, bool native_sends) {
     former_mode_ = mode_at(ifindex_);
-    adaptor_ = take_over(pin_path("adaptor"), programs_->adaptor.program("adaptor"), ifindex_, former_adaptor_);
+    adaptor_ = take_over(pin_path("adaptor"), programs_->program("adaptor"), ifindex_, former_adaptor_);
     if (!adaptor_)
         return false;
     mode_ = former_mode_;
@@ -169,7 +169,7 @@ void attachment::attach_adaptor(xdp_wish wish, bool native_sends) {
 
 void attachment::attach_handoff() {
     const auto at = pin_path("handoff");
-    const int program = programs_->handoff.program("handoff");
+    const int program = programs_->program("handoff");
     handoff_ = take_over(at, program, ifindex_, former_handoff_);
     if (handoff_)
         return;

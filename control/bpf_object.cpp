@@ -5,29 +5,22 @@
 
 namespace vestibule {
 
-bpf_object_file::bpf_object_file(const void* bytes, std::size_t size, const char* name) : name_(name) {
+bpf_object_file::bpf_object_file(const void* (*bytes)(std::size_t* size), const char* name) : name_(name) {
     auto options = sized<bpf_object_open_opts>();
     options.object_name = name;
-    object_.reset(bpf_object__open_mem(bytes, size, &options));
+    std::size_t size = 0;
+    const void* first = bytes(&size);
+    object_.reset(bpf_object__open_mem(first, size, &options));
     if (object_ == nullptr)
         fail("cannot read the BPF object {}: {}", name_, std::strerror(errno));
 }
 
-void bpf_object_file::share_maps(const bpf_object_file& other) {
-    bpf_map* mine = nullptr;
-    bpf_object__for_each_map(mine, object_.get()) {
-        const bpf_map* theirs = bpf_object__find_map_by_name(other.object_.get(), bpf_map__name(mine));
-        if (theirs != nullptr && bpf_map__reuse_fd(mine, bpf_map__fd(theirs)) != 0)
-            fail("cannot share the BPF map {}: {}", bpf_map__name(mine), std::strerror(errno));
-    }
-}
-
 void bpf_object_file::load() {
     if (const int error = bpf_object__load(object_.get()); error != 0)
-        fail("the kernel refused the {} program: {} (run with --verbose for its reasons)", name_,
+        fail("the kernel refused the BPF object {}: {} (run with --verbose for its reasons)", name_,
              std::strerror(-error));
     if (bpf_object__btf_fd(object_.get()) < 0) // libbpf goes on without, and spin locks and checks then differ, quietly
-        fail("the kernel refused the type information of the {} program", name_);
+        fail("the kernel refused the type information of the BPF object {}", name_);
 }
 
 int bpf_object_file::program(const char* name) const {

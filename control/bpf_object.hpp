@@ -21,10 +21,8 @@ namespace vestibule {
 // One object file, embedded in this program by its skeleton.
 class bpf_object_file {
 public:
-    bpf_object_file(const void* bytes, std::size_t size, const char* name);
+    bpf_object_file(const void* (*bytes)(std::size_t* size), const char* name); // `bytes` as the skeleton has it
 
-    // Uses the maps of `other` wherever one of the same name stands there. Before load().
-    void share_maps(const bpf_object_file& other);
     void load();
 
     [[nodiscard]] int program(const char* name) const; // descriptor, owned by the object

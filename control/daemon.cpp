@@ -47,7 +47,7 @@ settings first_settings(const instance& self, const predecessor& before) {
 // The answers of an earlier run that is still at work stand in them before anybody reads them.
 programs load(const predecessor& before) {
     programs loaded;
-    before.hand_on_answers(loaded.adaptor.map("answers"));
+    before.hand_on_answers(loaded.map("answers"));
     return loaded;
 }
 
@@ -96,7 +96,7 @@ private:
     void wait_for_outstanding(u64 until_ms);
     [[nodiscard]] nlohmann::json status() const;
     [[nodiscard]] std::vector<u32> interfaces() const;
-    [[nodiscard]] totals counts() const { return read_totals(programs_.adaptor.map("counters")); }
+    [[nodiscard]] totals counts() const { return read_totals(programs_.map("counters")); }
 
     asio::io_context io_;
     asio::signal_set signals_{io_, SIGINT, SIGTERM, hangup()}; // heeded after the start, so that it leaves nothing
@@ -175,7 +175,7 @@ void process::listen_to_events() {
 }
 
 void process::run() {
-    events_.reset(ring_buffer__new(programs_.adaptor.map("events"), note_event, &told_, nullptr));
+    events_.reset(ring_buffer__new(programs_.map("events"), note_event, &told_, nullptr));
     if (events_ == nullptr)
         fail("cannot read the datapath's events: {}", std::strerror(errno));
     events_readable_.assign(dup(ring_buffer__epoll_fd(events_.get())));

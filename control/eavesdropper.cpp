@@ -26,8 +26,8 @@ int keep(void* to, void* data, size_t size) {
 } // namespace
 
 eavesdropper::eavesdropper(const programs& loaded)
-    : program_(loaded.rehearsal.program("overhear")), ring_(nullptr, ring_buffer__free) {
-    ring_.reset(ring_buffer__new(loaded.rehearsal.map("answers_overheard"), keep, &heard_, nullptr));
+    : program_(loaded.program("overhear")), ring_(nullptr, ring_buffer__free) {
+    ring_.reset(ring_buffer__new(loaded.map("answers_overheard"), keep, &heard_, nullptr));
     if (ring_ == nullptr)
         fail("cannot read the rehearsal's ring buffer: {}", std::strerror(errno));
 }

@@ -7,8 +7,8 @@ namespace vestibule {
 
 losses::reading losses::read(u32 ifindex) const {
     loss lost{};
-    bpf_map_lookup_elem(programs_.witness.map("losses"), &ifindex, &lost); // none so far: no entry
-    return {read_replies(programs_.adaptor.map("replies"), ifindex), lost.replies};
+    bpf_map_lookup_elem(programs_.map("losses"), &ifindex, &lost); // none so far: no entry
+    return {read_replies(programs_.map("replies"), ifindex), lost.replies};
 }
 
 bool losses::nearly_all(u32 ifindex) {

@@ -1,4 +1,4 @@
-// The datapath: the programs of bpf/ loaded into the kernel, with one set of maps between them.
+// The datapath: the programs of bpf/ and their maps, loaded into the kernel as one object.
 #pragma once
 
 #include "abi/keys.hpp"
@@ -7,17 +7,18 @@
 
 namespace vestibule {
 
-struct programs {
+class programs {
+public:
     programs();
 
-    void write(const settings& s) const { put(adaptor.map("config"), u32{0}, s); }
-    void write(const key_ring& k) const { put(adaptor.map("keys"), u32{0}, k); }
+    [[nodiscard]] int program(const char* name) const { return object_.program(name); } // descriptors, owned by this
+    [[nodiscard]] int map(const char* name) const { return object_.map(name); }
 
-    bpf_object_file adaptor;
-    bpf_object_file handoff;
-    bpf_object_file witness;
-    bpf_object_file rehearsal;
-    bpf_object_file census;
+    void write(const settings& s) const { put(map("config"), u32{0}, s); }
+    void write(const key_ring& k) const { put(map("keys"), u32{0}, k); }
+
+private:
+    bpf_object_file object_;
 };
 
 } // namespace vestibule

@@ -128,14 +128,13 @@ bool rehearsal::attend(std::vector<part>& parts, const link_table& links) {
 }
 
 void rehearsal::play(u32 ifindex, std::span<const rehearsal_frame> frames) {
-    const int map = programs_.rehearsal.map("frames");
+    const int map = programs_.map("frames");
     for (u32 i = 0; i < frames.size(); ++i)
         put(map, i, frames[i]);
-    put(programs_.rehearsal.map("cursor"), u32{0}, rehearsal_cursor{0, static_cast<u32>(frames.size())});
-    put(programs_.rehearsal.map("agreed"), u32{0}, agreement{});
+    put(programs_.map("cursor"), u32{0}, rehearsal_cursor{0, static_cast<u32>(frames.size())});
+    put(programs_.map("agreed"), u32{0}, agreement{});
     const rehearsal_frame blank{};
-    if (inject_frames(programs_.rehearsal.program("inject"), ifindex, blank.bytes, rehearsal_frame_bytes,
-                      frames.size()) != 0)
+    if (inject_frames(programs_.program("inject"), ifindex, blank.bytes, rehearsal_frame_bytes, frames.size()) != 0)
         fail("the kernel refused to inject rehearsal frames: {}", std::strerror(errno));
 }
 

@@ -9,7 +9,7 @@ namespace vestibule {
 
 witness::witness(const programs& loaded) {
     for (const char* name : {"socket_state_changed", "reset_sent", "bulk_sent", "driver_failed"}) {
-        posts_.push_back({name, descriptor(bpf_raw_tracepoint_open(nullptr, loaded.witness.program(name)))});
+        posts_.push_back({name, descriptor(bpf_raw_tracepoint_open(nullptr, loaded.program(name)))});
         if (!posts_.back().link)
             fail("cannot attach the tracepoint program {}: {}", name, std::strerror(errno));
     }

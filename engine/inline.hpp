@@ -48,10 +48,13 @@ ENGINE bool fits(const void* p, u64 bytes, const u8* end) {
 }
 
 // The same value, about which the verifier knows nothing any more: after a loop that may have set it or not, it would
-// else follow every combination on its own. `noise` is any number read from the frame.
-ENGINE u32 forgotten(u32 value, [[maybe_unused]] u32 noise) {
+// else follow every combination on its own. `slot` must lie where the verifier keeps no account of what is written: in
+// what a function of its own was given a pointer to.
+ENGINE u32 forgotten(u32 value, [[maybe_unused]] u32& slot) {
 #ifdef __bpf__
-    asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(value) : "r"(noise));
+    auto* opaque = static_cast<volatile u32*>(&slot);
+    *opaque = value;
+    value = *opaque;
 #endif
     return value;
 }

@@ -21,6 +21,7 @@ struct offer {
     u32 timestamp_echo; // TSecr
     u32 mss;            // 0: none offered
     u32 shift;          // meaningful with offers_window_scale; over 14 is 14 (RFC 7323 section 2.3)
+    u32 slot;           // zero, but while options are read (forgotten)
 };
 
 ENGINE bool offers(const offer& o, u32 kind) {
@@ -167,8 +168,12 @@ ENGINE bool linux_syn_block(const u8* p, const u8* end, offer& o) {
         b->sack_and_timestamps != network(0x0402080aU) || b->nop != option_kind::nop ||
         b->scale_kind != option_kind::window_scale || b->scale_size != 3)
         return false;
-    o = {offers_window_scale | offers_sack | offers_timestamps, host(b->timestamp), host(b->timestamp_echo),
-         host(b->mss), most_shift(b->shift)};
+    o = {offers_window_scale | offers_sack | offers_timestamps,
+         host(b->timestamp),
+         host(b->timestamp_echo),
+         host(b->mss),
+         most_shift(b->shift),
+         0};
     return true;
 }
 
@@ -176,25 +181,24 @@ ENGINE bool aligned_timestamps_block(const u8* p, const u8* end, offer& o) {
     const auto* b = reinterpret_cast<const aligned_timestamps*>(p);
     if (!fits(b, sizeof(*b), end) || b->head != network(0x0101080aU))
         return false;
-    o = {offers_timestamps, host(b->timestamp), host(b->timestamp_echo), 0, 0};
+    o = {offers_timestamps, host(b->timestamp), host(b->timestamp_echo), 0, 0, 0};
     return true;
 }
 
 } // namespace reading
 
-// Any block, option by option.
-ENGINE offer read_each_option(const frame& f, const segment& s) {
-    offer o{};
+// Any block, option by option, into an empty offer.
+ENGINE void read_each_option(const frame& f, const segment& s, offer& o) {
     u32 at = 0;
     const u32 length = s.options_length <= most_option_bytes ? s.options_length : most_option_bytes;
     const u8* options = f.begin + (s.options_at & furthest);
 #pragma clang loop unroll(disable)
     for (u32 i = 0; i < most_option_bytes; ++i) {
-        at = forgotten(at, s.sequence) & 63;
+        at = forgotten(at, o.slot) & 63;
         if (!reading::next_option(f, options, length, at, o))
             break;
     }
-    return o;
+    o.slot = 0;
 }
 
 // Only the blocks that most segments carry; false: `s` has another, and `o` is as it was.
@@ -206,9 +210,16 @@ ENGINE bool read_usual_options(const frame& f, const segment& s, offer& o) {
            reading::aligned_timestamps_block(options, f.end, o);
 }
 
+// Into an empty offer.
+ENGINE void read_options(const frame& f, const segment& s, offer& o) {
+    if (!read_usual_options(f, s, o))
+        read_each_option(f, s, o);
+}
+
 ENGINE offer read_options(const frame& f, const segment& s) {
     offer o{};
-    return read_usual_options(f, s, o) ? o : read_each_option(f, s);
+    read_options(f, s, o);
+    return o;
 }
 
 } // namespace vestibule

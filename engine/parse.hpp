@@ -104,13 +104,14 @@ ENGINE bool ip_option(const frame& f, const u8* options, u32 length, u32& at, sh
 
 // Options say nothing that is of use here, but for a source route: whether it may be followed is for the stack to say
 // (kernel: ip_rcv_options), and its rule may not be got around by way of us.
-ENGINE shape ip_options(const frame& f, const wire::ipv4* ip, u32 length) {
-    const u8* options = reinterpret_cast<const u8*>(ip + 1);
+ENGINE shape ip_options(const frame& f, u32 begin, u32 length, u32& slot) {
+    const u8* options = f.begin + (forgotten(begin, slot) & furthest);
     shape result = shape::tcp;
     u32 at = 0;
 #pragma clang loop unroll(disable)
     for (u32 i = 0; i < most_ip_option_bytes; ++i) {
-        at = forgotten(at, static_cast<u32>(ip->source)) & 63;
+        at = forgotten(at, slot) & 63;
+        length = forgotten(length, slot);
         if (!ip_option(f, options, length, at, result))
             break;
     }
@@ -130,16 +131,18 @@ ENGINE shape ipv4(const frame& f, cursor& c, u8 lead, segment& s, u32& left) {
         return shape::other;
     if (!header_sum_holds(f, ip, length))
         return shape::malformed;
-    if (length > sizeof(wire::ipv4))
-        if (const shape bad = ip_options(f, ip, length - sizeof(wire::ipv4)); bad != shape::tcp)
-            return bad;
     s.source = mapped(ip->source);
     s.destination = mapped(ip->destination);
     read_class(ip->traffic_class, s);
     s.fragmented = (host(ip->fragment) & wire::more_fragments) != 0;
-    c.at += length;
     left = total - length;
-    return shape::tcp;
+    const u32 options_at = c.at + static_cast<u32>(sizeof(wire::ipv4));
+    c.at += length;
+    if (length == sizeof(wire::ipv4))
+        return shape::tcp;
+    c.at = forgotten(c.at, s.acknowledgment) & furthest;
+    left = forgotten(left, s.acknowledgment);
+    return ip_options(f, options_at, length - static_cast<u32>(sizeof(wire::ipv4)), s.acknowledgment);
 }
 
 // One IPv6 extension header (RFC 8200 section 4). False: the walk is over, `result` says how.
@@ -191,7 +194,8 @@ ENGINE shape ipv6(const frame& f, cursor& c, segment& s, u32& left) {
     shape result = shape::deep_headers;
 #pragma clang loop unroll(disable)
     for (u32 i = 0; i <= most_extensions; ++i) {
-        c.at = forgotten(c.at, lead) & furthest;
+        c.at = forgotten(c.at, s.acknowledgment) & furthest;
+        left = forgotten(left, s.acknowledgment);
         if (!extension(f, c, s, left, result))
             break;
     }
@@ -243,8 +247,9 @@ ENGINE shape tcp(const frame& f, const cursor& c, segment& s, u32 left) {
 } // namespace parsing
 
 // Fills `s` and answers shape::tcp where the packet at offset `at` of the frame, of that Ethernet type, holds a TCP segment
-// (or the first fragment of one).
+// (or the first fragment of one). Until the TCP header is read, its acknowledgment is the slot for what is to be forgotten.
 ENGINE shape parse_packet(const frame& f, u32 at, be16 type, segment& s) {
+    at = forgotten(at, s.acknowledgment) & furthest; // with tags or without: from here it is one way
     parsing::cursor c{at, type, 0};
     s.network_at = static_cast<u16>(at);
     u32 left = 0;
@@ -254,6 +259,7 @@ ENGINE shape parse_packet(const frame& f, u32 at, be16 type, segment& s) {
         result = fits(lead, 1, f.end) ? parsing::ipv4(f, c, *lead, s, left) : shape::malformed;
     else if (type == wire::type_ipv6)
         result = parsing::ipv6(f, c, s, left);
+    s.acknowledgment = 0;
     return result == shape::tcp ? parsing::tcp(f, c, s, left) : result;
 }
 

@@ -249,7 +249,7 @@ std::string bytes_of(const Value& value) {
     return hex({first, first + sizeof(value)});
 }
 static_assert(sizeof(synack) == 8 + 5 * 4 + 2 * 2 + 3 + 5, "no padding");
-static_assert(sizeof(offer) == 5 * 4, "no padding");
+static_assert(sizeof(offer) == 6 * 4, "no padding");
 
 std::string fields(const segment& s) {
     std::string all = bytes_of(s.source) + bytes_of(s.destination);

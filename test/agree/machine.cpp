@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-#include "adaptor.skel.h"
-#include "handoff.skel.h"
+#include "datapath.skel.h"
 #include "record.skel.h"
 
 #include "control/clock.hpp"
@@ -14,12 +13,6 @@
 namespace vestibule::test {
 
 namespace {
-
-bpf_object_file embedded(const void* (*bytes)(size_t*), const char* name) {
-    std::size_t size = 0;
-    const void* first = bytes(&size);
-    return {first, size, name};
-}
 
 // What the kernel says of frames it does not run programs on. Anything else is a failure of the test.
 bool refused(int error) {
@@ -32,6 +25,18 @@ void clear(int map) {
     bytes key(sizeof(endpoint));
     while (bpf_map_get_next_key(map, nullptr, key.data()) == 0)
         bpf_map_delete_elem(map, key.data());
+}
+
+// The only entry, on each processor.
+void fill_with_zeros(int map) {
+    bpf_map_info info{};
+    u32 size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(map, &info, &size) != 0)
+        fail("cannot read the size of a map: {}", std::strerror(errno));
+    const u32 only = 0;
+    const bytes zeros(static_cast<std::size_t>(libbpf_num_possible_cpus()) * info.value_size);
+    if (bpf_map_update_elem(map, &only, zeros.data(), BPF_ANY) != 0)
+        fail("cannot write to a BPF map: {}", std::strerror(errno));
 }
 
 // Each peer's own way, and a shorter prefix around it that leads elsewhere.
@@ -61,21 +66,18 @@ std::vector<reason> grown(const tally& before, const tally& after) {
 } // namespace
 
 machine::machine(const imagined_host& host)
-    : host_(host), adaptor_(embedded(adaptor_bpf::elf_bytes, "adaptor")),
-      handoff_(embedded(handoff_bpf::elf_bytes, "handoff")), record_(embedded(record_bpf::elf_bytes, "record")) {
-    adaptor_.load();
-    handoff_.share_maps(adaptor_);
-    handoff_.load();
+    : host_(host), datapath_(datapath_bpf::elf_bytes, "datapath"), record_(record_bpf::elf_bytes, "record") {
+    datapath_.load();
     record_.load();
     fill_maps();
 }
 
 void machine::fill_maps() {
-    put(adaptor_.map("keys"), u32{0}, keys());
+    put(datapath_.map("keys"), u32{0}, keys());
     answer_no_more(false);
     for (const auto& [where, a] : host_.answers)
-        put(adaptor_.map("answers"), where, a);
-    fill_ways(adaptor_.map("ways"), host_.ways);
+        put(datapath_.map("answers"), where, a);
+    fill_ways(datapath_.map("ways"), host_.ways);
 }
 
 void machine::answer_no_more(bool stopping) {
@@ -83,13 +85,13 @@ void machine::answer_no_more(bool stopping) {
     s.answering = stopping ? 0 : 1;
     s.rehearsal_token = token;
     s.untracked_mark = untracked_mark;
-    put(adaptor_.map("config"), u32{0}, s);
+    put(datapath_.map("config"), u32{0}, s);
 }
 
 tally machine::counts() const {
     std::vector<tally> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     const u32 zero = 0;
-    if (bpf_map_lookup_elem(adaptor_.map("counters"), &zero, each.data()) != 0)
+    if (bpf_map_lookup_elem(datapath_.map("counters"), &zero, each.data()) != 0)
         fail("cannot read the counters");
     tally sum{};
     for (const tally& t : each)
@@ -116,22 +118,24 @@ std::optional<run_result> machine::run(int program, const bytes& frame, bpf_test
     return r;
 }
 
+// Frames that follow each other closely share a reading of the clock; here each must show its own.
 std::optional<run_result> machine::adaptor(const bytes& frame) {
+    fill_with_zeros(datapath_.map("moments"));
     xdp_md context = arriving(frame);
     auto options = sized<bpf_test_run_opts>();
     options.ctx_in = &context;
     options.ctx_size_in = sizeof(context);
-    return run(adaptor_.program("adaptor"), frame, options);
+    return run(datapath_.program("adaptor"), frame, options);
 }
 
 // Each refused handoff feeds the dead man's switch, which would end service at this door; that is not the subject here.
 std::optional<run_result> machine::handoff(const bytes& frame) {
-    clear(handoff_.map("health"));
+    clear(datapath_.map("health"));
     __sk_buff after{}; // before: all zeros, and received on the loopback interface
     auto options = sized<bpf_test_run_opts>();
     options.ctx_out = &after;
     options.ctx_size_out = sizeof(after);
-    auto r = run(handoff_.program("handoff"), frame, options);
+    auto r = run(datapath_.program("handoff"), frame, options);
     if (r)
         r->mark = after.mark;
     return r;

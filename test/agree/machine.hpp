@@ -39,8 +39,7 @@ private:
     [[nodiscard]] tally counts() const;
 
     imagined_host host_;
-    bpf_object_file adaptor_;
-    bpf_object_file handoff_;
+    bpf_object_file datapath_;
     bpf_object_file record_;
 };
 

@@ -34,7 +34,7 @@ extern "C" [[gnu::noinline]] int read_segment(xdp_md* ctx, segment* s) {
 extern "C" [[gnu::noinline]] int read_offer(xdp_md* ctx, const segment* s, offer* o) {
     if (s == nullptr || o == nullptr)
         return 0;
-    *o = read_options(frame_of(ctx), *s);
+    read_options(frame_of(ctx), *s, *o);
     return 1;
 }
 
