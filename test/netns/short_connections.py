@@ -24,6 +24,7 @@ from traffic import PARALLEL, PORT, connect_times, invite, loop, percentile
 
 CONNECTIONS = 10_000
 ROUNDS = 5  # at least
+TAKES = 3  # at most
 VISITORS = 2_000  # in each round, within a second
 SLOWER = 1.5  # p99, than the plain kernel's, at most; in 24 comparisons, some beside other work, it was 1.23
 FIRST_CPU, *_, LAST_CPU = sorted(os.sched_getaffinity(0)) * 2  # of the host's receiving, and of the clients
@@ -50,6 +51,12 @@ class Tally:
                 f"({min(self.p99s):.2f} to {max(self.p99s):.2f})")
 
 
+class Comparison(typing.NamedTuple):
+    plain: Tally
+    adapted: Tally
+    grown: dict[str, int]  # the adaptor's counters
+
+
 class ShortConnections(SceneTest):
     plain: typing.ClassVar[Scene]
     rounds: typing.ClassVar[Counter[int]] = Counter()  # begun so far, of each family
@@ -68,6 +75,16 @@ class ShortConnections(SceneTest):
         cls.plain.pass_frames("server", "eth0")
         cls.scene.adapt()
         cls.scene.wait_until_served(PORT)
+
+    def compare(self, visit: Callable[[Scene, Tally, str], None], family: int, which: int) -> Comparison:
+        """Where even the plain kernel's clients had to send again, something else disturbed this machine: once more."""
+        for take in range(TAKES):
+            with self.scene.growth() as grown:
+                plain, adapted = self.take_turns(visit, family, which)
+            if plain.client["TcpRetransSegs"] == 0:
+                break
+            print(f"take {take + 1} was disturbed: plain: {plain}; adapted: {adapted}")
+        return Comparison(plain, adapted, grown)
 
     def take_turns(self, visit: Callable[[Scene, Tally, str], None], family: int, which: int) -> tuple[Tally, Tally]:
         """Rounds of the plain kernel and of the adaptor."""
@@ -111,8 +128,7 @@ class ShortConnections(SceneTest):
         self.assertLess(adapted.p99, SLOWER * plain.p99)
 
     def in_a_loop(self, family: int) -> None:
-        with self.scene.growth() as grown:
-            plain, adapted = self.take_turns(self.loop, family, 0)
+        plain, adapted, grown = self.compare(self.loop, family, 0)
         print(f"{grown['admitted']} admitted, {grown['just_admitted']} requests in one batch with their ACK")
         self.hold_to_the_plain_kernel(f"IPv{family}, a loop of {PARALLEL}", plain, adapted, grown)
         # None was admitted twice; the rest were the stack's, on ports still in TIME-WAIT.
@@ -125,8 +141,7 @@ class ShortConnections(SceneTest):
         self.assertGreater(grown["just_admitted"], 0, "no request came in one batch with its ACK: nothing was shown")
 
     def from_many_addresses(self, family: int) -> None:
-        with self.scene.growth() as grown:
-            plain, adapted = self.take_turns(self.visitors, family, 1)
+        plain, adapted, grown = self.compare(self.visitors, family, 1)
         self.hold_to_the_plain_kernel(f"IPv{family}, from 254 addresses", plain, adapted, grown)
         self.assertEqual(adapted.server["TcpPassiveOpens"], adapted.connections)
         self.assertEqual(grown["admitted"] + grown["existing_connection"], adapted.connections)

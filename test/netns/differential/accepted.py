@@ -95,14 +95,18 @@ def as_foretold(field: str, why: Callable[[Fields], bool]) -> Callable[[Fields, 
 
 
 def is_clipped(plain: Fields, ours: Fields) -> bool:
-    """Our request: whole segments, behind some of them what was left of the window, and the rest."""
+    """Our request: whole segments, behind some of them what was left of the first window, perhaps one that was cut in two
+    where a later one ended, and the rest."""
     if "room" not in plain or "room" not in ours:
         return False
     whole, found = plain["client's snd_mss"], ours["segments of the request"]
     left = plain["room"].window(plain["MSS handed over"]) % whole
     cut = {size: number for number, size in found.cut}
-    rest = [number for size, number in cut.items() if size not in (whole, left)]
-    return (max(cut) == whole and 0 < cut.get(left, 0) <= cut[whole] and rest in ([], [1]) and not any(found.sent_again)
+    others = {size: number for size, number in cut.items() if size not in (whole, left)}
+    halves = {size for size, number in others.items() if number == 1 and others.get(whole - size) == 1}
+    rest = [number for size, number in others.items() if len(halves) != 2 or size not in halves]
+    clipped = 0 < cut.get(left, 0) <= cut[whole] or len(halves) == 2
+    return (max(cut) == whole and clipped and rest in ([], [1]) and not any(found.sent_again)
             and plain["segments of the request"] == straight(found.length, whole))
 
 
