@@ -1,7 +1,5 @@
 #include "control/adviser.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <ctime>
 #include <thread>
@@ -20,10 +18,7 @@ using std::chrono::milliseconds;
 
 // Changes come in bursts: ask once, when they are through. Where they never end, control/pace.hpp says how often.
 constexpr milliseconds least_settling{30};
-constexpr int pause_to_look = 9; // a look at what changed takes a tenth of the time at most
-
 constexpr milliseconds neighbour_wait{100};
-constexpr int tries_when_outdated = 5; // one each neighbour_wait
 constexpr u64 filter_settles_ms = 2000;
 constexpr milliseconds afterglow{100}; // the stack may speak late, where receiving is spread over CPUs
 constexpr milliseconds tick{250};      // what announces nothing is looked at so often
@@ -37,29 +32,23 @@ bool reached_by(const std::vector<local_address>& addresses, const address& a) {
     return std::any_of(addresses.begin(), addresses.end(), [&](const local_address& l) { return same(l.ip, a); });
 }
 
-question tried(question q) {
-    --q.tries;
-    return q;
-}
-
-bool is_left(const finding& f, left_reason why) {
-    return f.result.state == service::left && f.result.why == why;
-}
-
 } // namespace
 
 adviser::adviser(asio::io_context& io, const programs& loaded, const settings& set, const std::string& instance_name)
     : rehearsal_(loaded, route_, set.rehearsal_token), filter_("vestibule_" + instance_name, set.untracked_mark),
-      book_(loaded.map("answers"), loaded.map("editions")), ways_(route_, loaded.map("ways")), route_readable_(io),
-      filter_readable_(io), neighbours_readable_(io), acquaintance_(io), filter_pause_(io), soon_(io), tick_(io),
-      again_(io), rest_(io), slice_(io) {}
+      book_(loaded.map("answers"), loaded.map("editions")), ways_(route_, loaded.map("ways")),
+      watch_(io, {.routes = [this] { ask_everything(); },
+                  .filter = [this] { filter_changed(); },
+                  .neighbours = [this] { neighbours_changed(); },
+                  .guarded = [this](const watch::look& what) { return work(what); }}),
+      soon_(io), tick_(io), again_(io), rest_(io), slice_(io) {}
 
 void adviser::start(std::vector<u32> interfaces) {
     interfaces_ = std::move(interfaces);
     const link_table links(route_);
     for (u32 ifindex : interfaces_)
         if (const link* l = links.by_index(ifindex); l != nullptr)
-            changes_.heed(l->name);
+            watch_.heed(l->name);
     for (const endpoint& where : book_.all_given_up()) // in an earlier run
         refusals_.is_final(where, false, adaptor_clock_ms());
     everything_ = true;
@@ -67,22 +56,13 @@ void adviser::start(std::vector<u32> interfaces) {
     while (!agenda_.empty()) // whoever is told that we are ready finds all listeners served
         next_slice();
     pace_ = {}; // there was nothing else to do
-    route_readable_.assign(dup(changes_.route_descriptor()));
-    filter_readable_.assign(dup(changes_.filter_descriptor()));
-    watch_routes();
-    neighbours_readable_.assign(dup(changes_.neighbour_descriptor()));
-    watch_filter();
-    watch_neighbours();
+    watch_.begin();
     every_tick();
 }
 
 // The hook stays for as long as the stack may still speak.
 void adviser::stop() {
-    route_readable_.close();
-    filter_readable_.close();
-    neighbours_readable_.close();
-    acquaintance_.cancel();
-    filter_pause_.cancel();
+    watch_.end();
     soon_.cancel();
     tick_.cancel();
     again_.cancel();
@@ -94,8 +74,7 @@ void adviser::stop() {
 
 // Returns the processor time it took: most of a rehearsal is waiting. What fails (an interface goes in the midst of it, the
 // kernel is short of memory) is done again; what is on file stays meanwhile.
-template <class Do>
-pace::clock::duration adviser::work(Do what) {
+pace::clock::duration adviser::work(const std::function<void()>& what) {
     const std::clock_t began = std::clock();
     try {
         what();
@@ -109,63 +88,24 @@ pace::clock::duration adviser::work(Do what) {
     return microseconds((std::clock() - began) * 1'000'000 / CLOCKS_PER_SEC);
 }
 
-void adviser::watch_routes() {
-    route_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
-        if (error)
-            return;
-        if (changes_.drain_routes())
-            everything_ = true, soon();
-        watch_routes();
-    });
+void adviser::ask_everything() {
+    everything_ = true;
+    soon();
 }
 
-void adviser::watch_filter() {
-    filter_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
-        if (error)
-            return;
-        const auto spent = work([this] {
-            if (!changes_.drain_filter())
-                return;
-            changes_.poll_quiet(); // tells the same
-            filter_changed();
-        });
-        filter_pause_.expires_after(spent * pause_to_look);
-        filter_pause_.async_wait([this](std::error_code gone) {
-            if (!gone)
-                watch_filter();
-        });
-    });
-}
-
-// Neighbours are met and forgotten all the time: what they tell of the ways is published, and only the gateways' own are
-// reason to ask anew.
-void adviser::watch_neighbours() {
-    acquaintance_.async_wait([this](std::error_code gone) {
-        if (gone)
-            return;
-        neighbours_readable_.async_wait(asio::posix::stream_descriptor::wait_read, [this](std::error_code error) {
-            if (error)
-                return;
-            const auto spent = work([this] { neighbours_changed(); });
-            acquaintance_.expires_after(std::max<pace::clock::duration>(spent * pause_to_look, least_settling));
-            watch_neighbours();
-        });
-    });
-}
-
+// What neighbours tell of the ways is published, and only the gateways' own are reason to ask anew.
 void adviser::neighbours_changed() {
-    if (changes_.drain_neighbours() && ways_.renew_neighbours())
-        everything_ = true, soon();
+    if (ways_.renew_neighbours())
+        ask_everything();
 }
 
 // Who replaces a ruleset takes our one rule along, and with the first NAT rule every connection handed over in the tracked
 // form is reset: both are mended at once, before anything is asked. A handoff that was refused may be taken now.
 void adviser::filter_changed() {
-    filter_changed_ms_ = adaptor_clock_ms();
+    clerk_.filter_changed(adaptor_clock_ms());
     refusals_.filter_changed();
     forgive();
-    everything_ = true;
-    soon();
+    ask_everything();
     heed_nat();
 }
 
@@ -198,7 +138,7 @@ void adviser::every_tick() {
         if (error)
             return;
         work([this] {
-            if (changes_.poll_quiet())
+            if (watch_.filter_changed_quietly())
                 filter_changed();
         });
         if (++ticks_ >= period_ticks)
@@ -222,7 +162,7 @@ void adviser::ask_the_silent() {
     if (ticks_ % ticks_between_silences != 0 || pace_.rest(pace::clock::now()) > pace::clock::duration::zero())
         return;
     questions_by_endpoint again;
-    for (const endpoint& where : silences_.all_doubted())
+    for (const endpoint& where : clerk_.unexplained().all_doubted())
         again.emplace(where, book_.question_about(where));
     agenda_.add(again);
     go_on();
@@ -237,7 +177,7 @@ void adviser::forgive() {
 }
 
 void adviser::listeners_changed(be16 port) {
-    listeners_changed_ms_[port] = adaptor_clock_ms();
+    clerk_.listeners_changed(port, adaptor_clock_ms());
     ports_.insert(port);
     soon();
 }
@@ -268,15 +208,14 @@ bool adviser::is_ours(const address& a) {
 // again after that is given up, or a change that rehearsals do not see would cost it peers for ever.
 void adviser::handoff_refused(const endpoint& where) {
     work([&] {
-        if (changes_.poll_quiet() || filter_.has_nat() != nat_)
+        if (watch_.filter_changed_quietly() || filter_.has_nat() != nat_)
             filter_changed();
     });
     const u64 now = adaptor_clock_ms();
     // What was handed over tracked when NAT rules came says nothing of the listener.
     const bool by_nat = now - nat_appeared_ms_ < filter_settles_ms;
-    if (by_nat || !refusals_.is_final(where, now - filter_changed_ms_ < filter_settles_ms, now)) {
-        everything_ = true;
-        soon();
+    if (by_nat || !refusals_.is_final(where, now - clerk_.filter_changed_ms() < filter_settles_ms, now)) {
+        ask_everything();
         return;
     }
     spdlog::error("{}: the host's stack refuses the connections it is handed; this listener is left to the stack",
@@ -330,10 +269,8 @@ void adviser::forget_the_gone(const listener_index& listeners, const std::vector
         if (!at->second || !listeners.any_at(where.local, where.port))
             gone.push_back(where);
     }
-    for (const endpoint& where : gone) {
-        book_.forget(where);
-        silences_.end(where);
-    }
+    for (const endpoint& where : gone)
+        clerk_.forget(where);
 }
 
 void adviser::ask_what_is_due() {
@@ -342,7 +279,7 @@ void adviser::ask_what_is_due() {
             ways_.renew(interfaces_);
         auto due = due_questions();
         if (everything_) {
-            if (silences_.empty()) // else those who met silence listen again
+            if (clerk_.unexplained().empty()) // else those who met silence listen again
                 rehearsal_.meet_others();
             ticks_ = 0;
             unanswerable_.clear();
@@ -397,75 +334,17 @@ void adviser::rest_later() {
 }
 
 void adviser::settle(const std::vector<finding>& findings, const std::vector<question>& questions) {
-    std::vector<question> once_more;
-    const bool silence = std::any_of(findings.begin(), findings.end(),
-                                     [](const finding& f) { return is_left(f, left_reason::no_answer); });
-    const listener_index full(silence ? full_ones(listening_sockets(diagnosis_)) : std::vector<listening>{});
-    for (std::size_t i = 0; i < findings.size(); ++i) {
-        const finding& f = findings[i];
-        const bool silent = is_left(f, left_reason::no_answer);
-        // A full accept queue keeps a listener silent; what was on file stays.
-        if (is_left(f, left_reason::no_source) || (silent && full.any_at(f.where.local, f.where.port)))
-            try_again(f, questions[i]);
-        else if (fell_silent(f) && questions[i].tries == question{}.tries)
-            once_more.push_back(tried(questions[i]));
-        else
-            believe(f, questions[i]);
-    }
-    if (!once_more.empty())
-        settle(rehearsal_.perform(once_more, nat_, markable_), once_more);
-}
-bool adviser::is_outdated(const endpoint& where) const {
-    const answer* a = book_.find(where);
-    return a != nullptr && a->rehearsed_ms < filter_changed_ms_;
+    const clerk::doubts open = clerk_.take(findings, questions);
+    try_later(open.later);
+    if (!open.at_once.empty())
+        settle(rehearsal_.perform(open.at_once, nat_, markable_), open.at_once);
 }
 
-// Silence towards one peer may be due to a connection of its own from that very port: it is asked once more from
-// another. So may a frame be lost, here or in a flood.
-bool adviser::fell_silent(const finding& f) const {
-    const answer* before = book_.find(f.where);
-    return f.silence && before != nullptr && (before->state == service::served || silences_.doubted(f.where));
-}
-
-// By the packet filter, or the socket: either changed since it spoke.
-bool adviser::is_explained(const endpoint& where) const {
-    const auto listener = listeners_changed_ms_.find(where.port);
-    return is_outdated(where) ||
-           (listener != listeners_changed_ms_.end() && book_.find(where)->rehearsed_ms <= listener->second);
-}
-
-// Unexplained silence counts only once it is confirmed. What is explained counts at once, and goes on being asked about for
-// as long as the other: it may not have been the explanation.
-void adviser::believe(const finding& f, const question& q) {
-    if (!fell_silent(f))
-        silences_.end(f.where);
-    else if (!silences_.confirmed(f.where, adaptor_clock_ms()) && !is_explained(f.where))
-        return;
-    file(f, q);
-}
-
-void adviser::file(const finding& f, const question& q) {
-    finding filed = f;
-    if (!ways_.alike_for_strangers(f.where.local))
-        std::memset(filed.result.way_back, 0, sizeof(filed.result.way_back));
-    if (book_.given_up(f.where) || !book_.file(filed, q.brought_by_peer, adaptor_clock_ms()))
-        return;
-    const auto level = q.brought_by_peer ? spdlog::level::debug : spdlog::level::info; // peers write no log
-    if (f.result.state == service::served)
-        spdlog::log(level, "{}: served", text(f.where));
-    else
-        spdlog::log(level, "{}: left to the stack: {}", text(f.where), text(f.result.why));
-}
-
-// What is on file stays meanwhile; but what dates from before the packet filter changed, not for long.
-void adviser::try_again(const finding& f, const question& q) {
-    if (is_outdated(f.where) && q.tries + tries_when_outdated <= question{}.tries)
-        file(f, q);
-    if (q.tries == 0)
-        return;
-    const bool first = unanswerable_.empty();
-    unanswerable_.insert_or_assign(q.where, tried(q));
-    if (!first)
+void adviser::try_later(const std::vector<question>& questions) {
+    const bool waits = !unanswerable_.empty();
+    for (const question& q : questions)
+        unanswerable_.insert_or_assign(q.where, q);
+    if (waits || questions.empty())
         return;
     again_.expires_after(neighbour_wait);
     again_.async_wait([this](std::error_code error) {

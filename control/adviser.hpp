@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -10,12 +11,12 @@
 
 #include "abi/event.hpp"
 #include "control/agenda.hpp"
-#include "control/changes.hpp"
+#include "control/clerk.hpp"
 #include "control/listeners.hpp"
 #include "control/pace.hpp"
 #include "control/packet_filter.hpp"
 #include "control/refusals.hpp"
-#include "control/silences.hpp"
+#include "control/watch.hpp"
 #include "control/ways.hpp"
 
 namespace vestibule {
@@ -36,11 +37,8 @@ public:
     [[nodiscard]] const answer_book& book() const { return book_; }
 
 private:
-    template <class Do>
-    pace::clock::duration work(Do what);
-    void watch_routes();
-    void watch_filter();
-    void watch_neighbours();
+    pace::clock::duration work(const std::function<void()>& what);
+    void ask_everything();
     void neighbours_changed();
     void filter_changed();
     void heed_nat();
@@ -54,13 +52,8 @@ private:
     void next_slice();
     void ask(const std::vector<question>& questions);
     void settle(const std::vector<finding>& findings, const std::vector<question>& questions);
-    [[nodiscard]] bool is_outdated(const endpoint& where) const;
-    [[nodiscard]] bool fell_silent(const finding& f) const;
-    [[nodiscard]] bool is_explained(const endpoint& where) const;
-    void believe(const finding& f, const question& q);
-    void file(const finding& f, const question& q);
     void forget_the_gone(const listener_index& listeners, const std::vector<local_address>& addresses);
-    void try_again(const finding& f, const question& q);
+    void try_later(const std::vector<question>& questions);
     void rest_later();
     [[nodiscard]] bool is_ours(const address& a);
     [[nodiscard]] questions_by_endpoint due_questions();
@@ -75,14 +68,10 @@ private:
     rehearsal rehearsal_;
     packet_filter filter_;
     answer_book book_;
-    changes changes_;
     ways ways_;
+    clerk clerk_{book_, ways_, diagnosis_};
+    watch watch_;
     std::vector<u32> interfaces_;
-    asio::posix::stream_descriptor route_readable_;
-    asio::posix::stream_descriptor filter_readable_;
-    asio::posix::stream_descriptor neighbours_readable_;
-    asio::steady_timer acquaintance_;
-    asio::steady_timer filter_pause_;
     asio::steady_timer soon_;
     asio::steady_timer tick_;
     asio::steady_timer again_;
@@ -104,12 +93,9 @@ private:
     bool markable_ = false;
     bool failed_ = false; // the last rehearsal
     int ticks_ = 0;
-    u64 filter_changed_ms_ = 0; // adaptor clock
-    u64 nat_appeared_ms_ = 0;
-    std::map<be16, u64> listeners_changed_ms_; // of each port, the same
+    u64 nat_appeared_ms_ = 0; // adaptor clock
     pace::clock::time_point asked_;
     refusals refusals_;
-    silences silences_;
 };
 
 } // namespace vestibule
