@@ -7,7 +7,8 @@
 #include <map>
 #include <set>
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 
 #include "abi/event.hpp"
 #include "control/agenda.hpp"

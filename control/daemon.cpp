@@ -9,7 +9,10 @@
 #include <cstring>
 #include <optional>
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
 #include <fmt/core.h>
 #include <spdlog/spdlog.h>
 

@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <asio/read.hpp>
+#include <asio/write.hpp>
+
 #include "control/failure.hpp"
 #include "control/text.hpp"
 

@@ -4,7 +4,8 @@
 #include <functional>
 #include <string>
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/local/stream_protocol.hpp>
 #include <nlohmann/json.hpp>
 
 #include "control/answer_book.hpp"

@@ -4,7 +4,9 @@
 
 #include <functional>
 
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
 
 #include "control/changes.hpp"
 #include "control/pace.hpp"

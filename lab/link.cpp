@@ -7,7 +7,10 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
-#include <asio.hpp>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
 #include <csignal>
 #include <functional>
 #include <iostream>
