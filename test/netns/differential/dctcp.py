@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import unittest
 from collections.abc import Iterator
 
 import congestion
@@ -28,14 +29,14 @@ class Dctcp(connections.Connections):
 
     @classmethod
     def setUpClass(cls) -> None:
+        if not congestion.is_there(NAME):
+            raise unittest.SkipTest("this kernel lacks DCTCP")
         super().setUpClass()
         for scene in cls.scenes:
             scene.run("server", ["ethtool", "-K", "eth0", "tx", "off"])  # the stack's checksums are complete, too
     test_every_shape_and_every_setup = test_nothing_is_accepted_nor_held_before_data = None  # theirs
 
     def test_dctcp(self) -> None:
-        if not congestion.is_there(NAME):
-            self.skipTest("this kernel lacks DCTCP")
         for setting in self.settings(list(hosts())):
             for family in setting.listener.families:
                 shapes = telling(*setting.host.shapes, *setting.listener.shapes)
