@@ -32,7 +32,7 @@ struct promise {
     u16 mss;         // host order
     u8 shift;        // the host's window scale, 0..14
     u8 allows;       // allows_*
-    u8 former_shift; // promised before; while answer::former_until_ms is not reached a cookie may still carry it
+    u8 former_shift; // promised before; until answer::former_until_ms is over a cookie may still carry it
     u8 zero;
 };
 static_assert(sizeof(promise) == 8);
@@ -66,7 +66,7 @@ struct answer {
     u8 ecn_despite_ect;        // non-zero: ECN is agreed to though the SYN is marked ECN-capable
     u8 tracked;                // non-zero: connection tracking meets the segments of its connections
     u8 zero;
-    u64 former_until_ms; // until then (adaptor clock) the former promises hold beside the present ones
+    u64 former_until_ms; // up to and including then (adaptor clock) the former promises hold, too
     u64 rehearsed_ms;    // adaptor clock
 };
 static_assert(sizeof(answer) == 56);

@@ -18,7 +18,7 @@ inline answer succeed(answer found, const answer& before, u64 now_ms) {
     };
     const bool with = changed(&answer::with_timestamps);
     const bool without = changed(&answer::without_timestamps);
-    const bool former_holds = now_ms < before.former_until_ms;
+    const bool former_holds = now_ms <= before.former_until_ms;
     found.with_timestamps = succeed(found.with_timestamps, before.with_timestamps, with, former_holds);
     found.without_timestamps = succeed(found.without_timestamps, before.without_timestamps, without, former_holds);
     found.former_until_ms = with || without ? now_ms + completions::longest_handshake_ms : before.former_until_ms;

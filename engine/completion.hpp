@@ -26,7 +26,7 @@ ENGINE bool cookie_holds(const segment& s, const answer& a, const promise& p, co
     const bool scaled = cookies::unpack(packed).shift != no_shift;
     if (check_cookie(c.keys, s, scaled ? shift : u8{0}, m))
         return true;
-    if (!scaled || p.former_shift == p.shift || c.now_ms >= a.former_until_ms)
+    if (!scaled || p.former_shift == p.shift || c.now_ms > a.former_until_ms)
         return false;
     shift = p.former_shift;
     return check_cookie(c.keys, s, shift, m);

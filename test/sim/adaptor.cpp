@@ -20,7 +20,7 @@ shift_on_file after(const shift_on_file& s, u8 found, bool other_changes, u64 no
     const u64 until_ms = now_ms + rules::former_promise_ms;
     if (found != s.present)
         return {found, s.present, until_ms};
-    return {s.present, s.former, other_changes && now_ms < s.former_until_ms ? until_ms : s.former_until_ms};
+    return {s.present, s.former, other_changes && now_ms <= s.former_until_ms ? until_ms : s.former_until_ms};
 }
 
 } // namespace

@@ -88,7 +88,7 @@ inline bool young(const birth& b, u32 echo, const handoff_moment& m) {
 
 inline bool on_file(bool stamped, u8 shift, const handoff_moment& m) {
     const shift_on_file& s = stamped ? m.with_timestamps : m.without_timestamps;
-    return shift == s.present || (shift == s.former && m.clock_ms < s.former_until_ms);
+    return shift == s.present || (shift == s.former && m.clock_ms <= s.former_until_ms);
 }
 
 inline bool promise_stands(const birth& b, const handoff_moment& m) {
