@@ -71,7 +71,7 @@ struct port {
 
 private:
     BPF_INLINE listener look_up(const segment& s) const {
-        const segment copy = s;
+        const segment copy = s; // as in offer_in
         listener l{};
         if (read_listener(ctx, &copy, &l) != 0)
             remember(l);

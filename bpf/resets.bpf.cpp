@@ -1,7 +1,6 @@
 // The stack resets a segment. Is it one that the handoff has just handed over? Then it is of that buffer and 4-tuple (so the
-// namespace need not be asked for: by now the stack has taken the device off the buffer), and it is reset on behalf of the
-// listener, or of nobody. A connection that the stack did build, and its TIME-WAIT, may reset later segments in that buffer,
-// used again: a server that closes at once can be made to.
+// namespace need not be asked for: by now the stack has taken the device off the buffer), and no connection has been built
+// of it: where one was, the witness has made the buffer forgotten, since later segments may use it again and be reset.
 #include "bpf/admissions.hpp"
 #include "bpf/kernel.hpp"
 #include "bpf/vitals.hpp"
@@ -10,8 +9,6 @@
 namespace {
 
 using namespace vestibule;
-
-constexpr int state_listen = 10;
 
 BPF_INLINE bool read_addresses(const unsigned char* at, be16 type, segment& s) {
     if (type == wire::type_ipv4) {
@@ -54,10 +51,7 @@ BPF_INLINE void segment_reset(const sk_buff* skb) {
 
 // (socket, buffer, ...): both may be null.
 extern "C" SEC("tp_btf/tcp_send_reset") int reset_sent(u64* ctx) {
-    auto* sk = reinterpret_cast<sock*>(ctx[0]);
-    const auto* skb = reinterpret_cast<const sk_buff*>(ctx[1]);
-    const bool of_a_connection = sk != nullptr && KERNEL_FIELD(sk, __sk_common.skc_state) != state_listen;
-    if (skb != nullptr && !of_a_connection)
+    if (const auto* skb = reinterpret_cast<const sk_buff*>(ctx[1]); skb != nullptr)
         segment_reset(skb);
     return 0;
 }

@@ -28,11 +28,15 @@ BPF_INLINE segment first_segment(sock* sk) {
     return s;
 }
 
-// Connections that the stack made by itself say nothing of how it takes ours.
+// Connections that the stack made by itself say nothing of how it takes ours. What is reset from now on is not what was
+// handed over, though it may be in the same buffer.
 BPF_INLINE void established_now(sock* sk) {
     const segment s = first_segment(sk);
-    if (bpf::admission_of(s, bpf::ktime_ns()) != nullptr)
-        bpf::connection_built(bpf::anywhere(s.destination, s.destination_port));
+    bpf::admission* a = bpf::admission_of(s, bpf::ktime_ns());
+    if (a == nullptr)
+        return;
+    a->buffer = 0;
+    bpf::connection_built(bpf::anywhere(s.destination, s.destination_port));
 }
 
 BPF_INLINE void state_changed(sock* sk, int from, int to) {

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import unittest
 
 import setups
@@ -11,18 +10,12 @@ from pair import run
 from report import settle
 
 
-def has_vrf() -> bool:
-    made = subprocess.run(["unshare", "--net", "ip", "link", "add", "any", "type", "vrf", "table", "10"],
-                          capture_output=True, check=False)
-    return made.returncode == 0
-
-
 class Vrf(setups.Setups):
     test_every_setup = None  # theirs
 
     @classmethod
     def setUpClass(cls) -> None:
-        if not has_vrf():
+        if not setups.has_vrf():
             raise unittest.SkipTest("this kernel lacks VRF")
         super().setUpClass()
 
