@@ -84,8 +84,9 @@ class Keys(SceneTest):
             for group, answers in zip(peers, synacks):
                 self.wire.send(peer.ack(answer) for peer, answer in zip(group, answers))
             number = len(OFFERS) * IN_FLIGHT
-            self.assertTrue(until(lambda: self.acceptor.accepted - accepted == number, 3))
-        self.assertEqual((grown["admitted"], grown["cookie_invalid"]), (number, 0))
+            until(lambda: self.acceptor.accepted - accepted == number, 3)
+        self.assertEqual((grown["admitted"], grown["cookie_invalid"], self.acceptor.accepted - accepted),
+                         (number, 0, number))
 
     def test_a_cookie_that_two_rotations_overtake_is_refused_with_a_reset(self) -> None:
         accepted = self.acceptor.accepted

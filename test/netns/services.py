@@ -250,7 +250,9 @@ class Services(SceneTest):
                 digests[self.exchange(port, 4 if n % 2 else 6, block)] += 1
         self.assertEqual(digests, {hashlib.sha256(block).digest(): number})
         self.assertEqual((grown["syn_answered"], grown["admitted"], stack["TcpActiveOpens"]), (0, 0, number))
-        self.assertEqual(stack["TcpExtTCPTimeouts"], 0)
+        self.assertEqual(stack["TcpExtTCPSynRetrans"], 0)
+        # A peer without a processor for a while is slow to acknowledge. What is then sent again had arrived: it says so.
+        self.assertLessEqual(stack["TcpExtTCPTimeouts"], stack["TcpExtTCPDSACKRecv"])
 
     def exchange(self, port: int, family: int, block: bytes) -> bytes:
         """From the server to the client's listener: a block down, a block up; what the far end makes of it."""
