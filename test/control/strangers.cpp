@@ -1,6 +1,7 @@
 // The strangers on whose behalf a rehearsal asks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "control/sources.hpp"
