@@ -8,7 +8,7 @@ import fnmatch
 import typing
 from collections.abc import Callable, Iterator, Mapping
 
-from handed_over import TCP_INIT_CWND, conducted, handed_over, straight
+from handed_over import TCP_INIT_CWND, Passage, conducted, handed_over
 
 Fields = Mapping[str, typing.Any]
 
@@ -58,7 +58,7 @@ WINDOW = ("The receive window of a handed-over connection is a multiple of the p
           "own: up to one segment less or more. What derives from it follows. So with the kernel's own SYN cookies.")
 CLIPPED = ("Where the receive window is not a multiple of the segments that the peer sends, because it is one of its "
            "MSS and the segments carry timestamps, it cuts a small one from the end of a narrow window. So with the "
-           "kernel's own SYN cookies.")
+           "kernel's own SYN cookies. Where a later window ends depends on when the application reads, with both.")
 OVERRUN = ("Where that window is smaller than the SYN-ACK promised, and a peer fills it with its very first segments, "
            "the last of these is beyond it and sent again. The kernel's own SYN cookies promise and keep the same.")
 COUNTED = ("A route's initrwnd counts segments: of the peer's MSS in a handed-over connection, of its own in the plain "
@@ -94,20 +94,23 @@ def as_foretold(field: str, why: Callable[[Fields], bool]) -> Callable[[Fields, 
     return given
 
 
-def is_clipped(plain: Fields, ours: Fields) -> bool:
-    """Our request: whole segments, behind some of them what was left of the first window, perhaps one that was cut in two
-    where a later one ended, and the rest."""
-    if "room" not in plain or "room" not in ours:
-        return False
-    whole, found = plain["client's snd_mss"], ours["segments of the request"]
-    left = plain["room"].window(plain["MSS handed over"]) % whole
+def is_whole(found: Passage, whole: int, left: int = 0) -> bool:
+    """Whole segments, behind some of them what was left of the first window, perhaps one that was cut in two where a later
+    one ended, and the rest."""
     cut = {size: number for number, size in found.cut}
     others = {size: number for size, number in cut.items() if size not in (whole, left)}
     halves = {size for size, number in others.items() if number == 1 and others.get(whole - size) == 1}
     rest = [number for size, number in others.items() if len(halves) != 2 or size not in halves]
-    clipped = 0 < cut.get(left, 0) <= cut[whole] or len(halves) == 2
-    return (max(cut) == whole and clipped and rest in ([], [1]) and not any(found.sent_again)
-            and plain["segments of the request"] == straight(found.length, whole))
+    return max(cut) == whole and cut.get(left, 0) <= cut[whole] and rest in ([], [1]) and not any(found.sent_again)
+
+
+def is_clipped(plain: Fields, ours: Fields) -> bool:
+    """Of the request, our first window left something."""
+    if "room" not in plain or "room" not in ours:
+        return False
+    whole, found, beside = plain["client's snd_mss"], ours["segments of the request"], plain["segments of the request"]
+    left = plain["room"].window(plain["MSS handed over"]) % whole
+    return found.length == beside.length and is_whole(found, whole, left) and is_whole(beside, whole)
 
 
 def is_overrun(plain: Fields, ours: Fields) -> bool:
