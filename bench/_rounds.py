@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from stage import StageError  # noqa: E402
+from process import StageError  # noqa: E402
 
 
 def cpus() -> tuple[int, int, int]:

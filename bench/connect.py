@@ -29,7 +29,9 @@ from collections.abc import Iterator, Sequence
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from _result import machine, record  # noqa: E402
 from _rounds import cpus, in_turn  # noqa: E402
-from stage import Stage, StageError, pids_in  # noqa: E402
+from leftovers import pids_in  # noqa: E402
+from process import StageError  # noqa: E402
+from stage import Stage  # noqa: E402
 from traffic import PORT, connect_times, invite, loop, percentile  # noqa: E402
 
 PLAIN, IDLE, VESTIBULE = HOSTS = ("plain kernel", "idle program", "Vestibule")

@@ -20,7 +20,9 @@ import sys
 from collections.abc import Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from stage import End, Stage, StageError, tool  # noqa: E402
+from network import End  # noqa: E402
+from process import StageError, tool  # noqa: E402
+from stage import Stage  # noqa: E402
 
 PORT = 80
 PEER = {4: "198.18.0.1", 6: "2001:2::1"}  # RFC 2544, RFC 5180

@@ -23,7 +23,8 @@ from collections.abc import Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from _result import machine, record  # noqa: E402
-from stage import Impairment, StageError  # noqa: E402
+from network import Impairment  # noqa: E402
+from process import StageError  # noqa: E402
 from traffic import percentile  # noqa: E402
 from visits import VESTIBULE, Findings, Wish, visit  # noqa: E402
 

@@ -29,7 +29,8 @@ from collections.abc import Iterator, Sequence
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from _result import machine, record  # noqa: E402
 from _rounds import cpus, in_turn  # noqa: E402
-from stage import Stage, StageError  # noqa: E402
+from process import StageError  # noqa: E402
+from stage import Stage  # noqa: E402
 
 PORT = 80
 GOALS = {"bare": 0.65, "kernel": 7.0}  # Vestibule's ratio to them, at least

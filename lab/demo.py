@@ -37,7 +37,9 @@ import time
 import typing
 from collections.abc import Callable, Iterator, Sequence
 
-from stage import Process, Stage, StageError, pids_in, tool
+from leftovers import pids_in
+from process import Process, StageError, tool
+from stage import Stage
 
 PORT = 80
 PATIENCE = 3.0  # seconds for a visit

@@ -12,7 +12,7 @@ import pathlib
 import platform
 import subprocess
 
-from stage import ROOT, StageError, command
+from process import ROOT, StageError, command
 
 HOME = ROOT / "out/kernel"
 SUITES = {"debian-12": "bookworm-backports", "debian-13": "trixie"}  # with Linux 6.9 or later

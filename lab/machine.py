@@ -27,7 +27,7 @@ import threading
 from collections.abc import Sequence
 
 from kernel import Kernel, kernel
-from stage import BUILD, ROOT, StageError, until
+from process import BUILD, ROOT, StageError, until
 
 # Emulated, cmpxchg16b and five-level paging are broken in some versions of QEMU; and a virtual machine within another may not
 # be given what the processor says of its own weaknesses. No kernel needs them here.

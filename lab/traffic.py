@@ -10,7 +10,8 @@ import math
 import re
 import typing
 
-from stage import Process, Stage, StageError, tool
+from process import Process, StageError, tool
+from stage import Stage
 
 PORT = 80
 PARALLEL = 48

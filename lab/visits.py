@@ -17,7 +17,9 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from stage import Impairment, Process, Stage, tool
+from network import Impairment
+from process import Process, tool
+from stage import Stage
 
 PORT = 80
 FIRST_PORT = 10_000  # of the visitors: below those that a kernel chooses, and rehearsals use

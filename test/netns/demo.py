@@ -18,7 +18,8 @@ import typing
 import unittest
 
 from scene import main
-from stage import NAMESPACES, PREFIX, ROOT, pids_in
+from leftovers import NAMESPACES, PREFIX, pids_in
+from process import ROOT
 
 # Shorter than what users see, and bearable for a machine that does other things besides.
 RATE, VISITS, SECONDS = 30_000, 30, 1

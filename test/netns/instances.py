@@ -14,7 +14,7 @@ import time
 
 from instance import FAREWELL, PORT, InstanceTest, left_behind
 from scene import main, receive_exactly, tool, until
-from stage import pids_in
+from leftovers import pids_in
 
 ALONE = """\
 mount -t tmpfs none /run

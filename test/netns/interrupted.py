@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 from scene import main
-from stage import NAMESPACES, PREFIX, pids_in
+from leftovers import NAMESPACES, PREFIX, pids_in
 
 WAIT_IN_A_TEST = f"""
 import sys, time

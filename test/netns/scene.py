@@ -24,7 +24,9 @@ import unittest
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lab"))
-from stage import PATIENCE, Impairment, Process, Stage, StageError, tool, until  # noqa: E402
+from network import Impairment  # noqa: E402
+from process import PATIENCE, Process, StageError, tool, until  # noqa: E402
+from stage import Stage  # noqa: E402
 
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
 

@@ -8,7 +8,7 @@ import re
 import typing
 
 from scene import BPF_TCX_INGRESS, Acceptor, SceneTest, echo_once, main, query_programs, receive_exactly, tool
-from stage import ROOT
+from process import ROOT
 
 PORT = 7000
 REASONS = re.findall(r'^REASON\((\w+), "([^"]+)"\)$', (ROOT / "abi/reason.def").read_text(), re.MULTILINE)

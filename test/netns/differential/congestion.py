@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "lab"))
-from stage import tool  # noqa: E402
+from process import tool  # noqa: E402
 
 NAME = "needs_ecn"
 
