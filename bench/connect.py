@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import statistics
@@ -27,7 +26,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from _result import machine, record  # noqa: E402
+from _result import add_options, measuring, publish  # noqa: E402
 from _rounds import cpus, in_turn  # noqa: E402
 from leftovers import pids_in  # noqa: E402
 from process import StageError  # noqa: E402
@@ -168,29 +167,17 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Connections accepted per second, and how long connecting takes.")
     parser.add_argument("--rounds", type=int, default=15, help="(%(default)s)")
     parser.add_argument("--seconds", type=int, default=1, help="for each half of each round (%(default)s)")
-    parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="IPv4 or IPv6 (%(default)s)")
-    parser.add_argument("--record", action="store_true", help="write the result into bench/results/")
-    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="write every round there")
+    add_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     wish = arguments()
-    try:
+    with measuring("connect"):
         found = measure(wish.family, wish.rounds, wish.seconds)
-    except (StageError, OSError) as error:
-        sys.exit(f"connect: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
     title = (f"Short connections over IPv{wish.family}, {wish.rounds} rounds of {wish.seconds} s in a closed loop and "
              f"{wish.seconds} s of\n{RATE:,} visitors per second")
-    result = [title, "", *table(found), "", *remarks(found), "", *machine()]
-    print("\n" + "\n".join(result))
-    if wish.json:
-        wish.json.write_text(json.dumps({name: [dataclasses.asdict(one) for one in rounds]
-                                         for name, rounds in found.items()}, indent=1) + "\n")
-    if wish.record:
-        print(f"recorded in {record(result, f'connect-v{wish.family}')}")
+    publish("connect", [title, "", *table(found), "", *remarks(found)], found, wish)
 
 
 if __name__ == "__main__":

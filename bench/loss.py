@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from _result import machine, record  # noqa: E402
+from _result import add_options, measuring, publish  # noqa: E402
 from network import Impairment  # noqa: E402
 from process import StageError  # noqa: E402
 from traffic import percentile  # noqa: E402
@@ -139,7 +138,7 @@ def report(pages: Result, greetings: Result, wish: Wish) -> list[str]:
         "the handshake was lost and the host does not repeat its SYN-ACK: then neither has anything to send. Visitors",
         f"give up after {wish.patience:g} s.", "",
         *greeting_table(greetings), "",
-        late_frames(pages, greetings), "", *machine(),
+        late_frames(pages, greetings),
     ]
 
 
@@ -148,34 +147,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--visits", type=int, default=1000, help="of each host, over each link (%(default)s)")
     parser.add_argument("--rate", type=float, default=200, help="visits begun per second (%(default)g)")
     parser.add_argument("--patience", type=float, default=30, help="seconds for each visit (%(default)g)")
-    parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="IPv4 or IPv6 (%(default)s)")
-    parser.add_argument("--record", action="store_true", help="write the result into bench/results/")
-    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="write everything found there")
+    add_options(parser)
     return parser.parse_args()
 
 
-def plain_data(result: Result) -> list[dict[str, object]]:
-    return [{"link": dataclasses.asdict(link),
-             "hosts": {host: dataclasses.asdict(found) for host, found in hosts.items()}} for link, hosts in result]
+def named(result: Result) -> list[dict[str, object]]:
+    return [{"link": link, "hosts": hosts} for link, hosts in result]
 
 
 def main() -> None:
     asked = arguments()
     wish = Wish(asked.visits, asked.rate, asked.patience, asked.family)
-    try:
+    with measuring("loss"):
         pages = measure(LINKS, wish)
         greetings = measure(SERVER_FIRST, dataclasses.replace(wish, server_first=True))
-    except (StageError, OSError) as error:
-        sys.exit(f"loss: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    result = report(pages, greetings, wish)
-    print("\n" + "\n".join(result))
-    if asked.json:
-        told = {"page": plain_data(pages), "greeting": plain_data(greetings)}
-        asked.json.write_text(json.dumps(told, indent=1) + "\n")
-    if asked.record:
-        print(f"recorded in {record(result, f'loss-v{wish.family}')}")
+    publish("loss", report(pages, greetings, wish), {"page": named(pages), "greeting": named(greetings)}, asked)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import json
 import pathlib
 import statistics
 import sys
@@ -27,7 +26,7 @@ import typing
 from collections.abc import Iterator, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from _result import machine, record  # noqa: E402
+from _result import add_options, measuring, publish  # noqa: E402
 from _rounds import cpus, in_turn  # noqa: E402
 from process import StageError  # noqa: E402
 from stage import Stage  # noqa: E402
@@ -189,28 +188,16 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="SYNs answered per second by one CPU.")
     parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--seconds", type=float, default=2, help="for each flood (%(default)s)")
-    parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="IPv4 or IPv6 (%(default)s)")
-    parser.add_argument("--record", action="store_true", help="write the result into bench/results/")
-    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="write every burst there")
+    add_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     wish = arguments()
-    try:
+    with measuring("rate"):
         found = measure(wish.family, wish.rounds, wish.seconds)
-    except (StageError, OSError) as error:
-        sys.exit(f"rate: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
     title = f"SYNs answered per second by one CPU, IPv{wish.family}, {wish.rounds} rounds of {wish.seconds:g} s"
-    result = [title, "", *table(found), "", *remarks(found), "", *machine()]
-    print("\n" + "\n".join(result))
-    if wish.json:
-        wish.json.write_text(json.dumps({name: [dataclasses.asdict(burst) for burst in bursts]
-                                         for name, bursts in found.items()}, indent=1) + "\n")
-    if wish.record:
-        print(f"recorded in {record(result, f'rate-v{wish.family}')}")
+    publish("rate", [title, "", *table(found), "", *remarks(found)], found, wish)
 
 
 if __name__ == "__main__":
