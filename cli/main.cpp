@@ -35,8 +35,10 @@ CLI::App* add_run(CLI::App& app, run_options& options) {
     CLI::App* run = app.add_subcommand("run", "meet the handshakes of every TCP listener behind the named interfaces");
     run->add_option("--interface,-i", options.interfaces, "interface that peers come through; may be repeated")
         ->required();
-    run->add_option("--xdp", options.xdp, "where the adaptor runs: auto, native (in the driver), generic")
-        ->transform(CLI::CheckedTransformer(modes, CLI::ignore_case).description("auto|native|generic"));
+    run->add_option_function<std::string>(
+           "--xdp", [&](const std::string& wish) { options.xdp = modes.at(CLI::detail::to_lower(wish)); },
+           "where the adaptor runs: auto, native (in the driver), generic")
+        ->check(CLI::IsMember(modes, CLI::ignore_case).description("auto|native|generic"));
     run->add_option("--instance", options.instance, "name of this instance")->capture_default_str();
     run->add_option("--key-rotation", options.key_rotation_seconds, "seconds between new cookie keys")
         ->check(CLI::Range(1, 3600))
@@ -50,14 +52,23 @@ void print_status(const std::string& instance, bool json) {
     std::fputs(text.c_str(), stdout);
 }
 
+// What was not understood goes before what is missing.
+std::string explanation(const CLI::App& app, const CLI::ParseError& error) {
+    const bool command = !app.get_subcommands().empty();
+    const auto unknown = app.remaining(true);
+    if (!unknown.empty())
+        return (command ? "not understood: " : "no such command: ") + unknown.front();
+    if (!command && error.get_name() == "RequiredError")
+        return "say what to do: run, or status";
+    const std::string what = error.what();
+    return error.get_name() == "ArgumentMismatch" ? what.substr(0, what.find(':')) + " wants a value" : what;
+}
+
 // Help is no error; an error is one line.
 int explain(const CLI::App& app, const CLI::ParseError& error) {
     if (error.get_exit_code() == 0)
         return app.exit(error);
-    std::string what = error.what();
-    if (error.get_name() == "RequiredError" && app.get_subcommands().empty())
-        what = app.remaining_size() == 0 ? "say what to do: run, or status"
-                                         : "no such command: " + app.remaining().front();
+    std::string what = explanation(app, error);
     std::replace(what.begin(), what.end(), '\n', ' ');
     std::fprintf(stderr, "vestibule: %s (--help tells more)\n", what.c_str());
     return 2;

@@ -147,6 +147,7 @@ class Errors(unittest.TestCase):
 
     def test_an_unknown_option(self) -> None:
         self.refused_run("--nosuch", "eth0", "--nosuch")
+        self.assert_refused("--nosuch", "run", "--nosuch")  # rather than that --interface is missing
 
     def test_an_unknown_command(self) -> None:
         self.assert_refused("no such command: nosuch", "nosuch")
@@ -157,11 +158,17 @@ class Errors(unittest.TestCase):
     def test_no_interface(self) -> None:
         self.assert_refused("--interface", "run")
 
+    def test_a_missing_value(self) -> None:
+        self.assert_refused("--interface wants a value", "run", "--interface")
+        self.refused_run("--xdp wants a value", "eth0", "--xdp")
+
     def test_values_that_will_not_do(self) -> None:
-        for option, value in (("--xdp", "turbo"), ("--key-rotation", "0"), ("--key-rotation", "soon"),
-                              ("--instance", "../evil"), ("--instance", ""), ("--instance", "a" * 40)):
+        for option, value, told in (("--xdp", "turbo", "turbo not in .auto,generic,native."),
+                                    ("--key-rotation", "0", "1 to 3600"), ("--key-rotation", "soon", "1 to 3600"),
+                                    ("--instance", "../evil", "evil"), ("--instance", "", "name"),
+                                    ("--instance", "a" * 40, "aaa")):
             with self.subTest(option=option, value=value):
-                self.refused_run(f"{option}|{value or 'name'}", "eth0", option, value)
+                self.refused_run(told, "eth0", option, value)
 
     def test_status_where_nothing_runs(self) -> None:
         self.assert_refused("no vestibule instance 'default' runs", "status")
