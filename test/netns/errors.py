@@ -164,7 +164,7 @@ class Errors(unittest.TestCase):
 
     def test_values_that_will_not_do(self) -> None:
         for option, value, told in (("--xdp", "turbo", "turbo not in .auto,generic,native."),
-                                    ("--key-rotation", "0", "1 to 3600"), ("--key-rotation", "soon", "1 to 3600"),
+                                    ("--key-rotation", "0", "not in range .?1 .* 3600"), ("--key-rotation", "soon", "not in range .?1 .* 3600"),
                                     ("--instance", "../evil", "evil"), ("--instance", "", "name"),
                                     ("--instance", "a" * 40, "aaa")):
             with self.subTest(option=option, value=value):
