@@ -61,15 +61,15 @@ class Secrecy(ObservedTest):
         return [state for state, port in found if int(port) >= FIRST_REHEARSAL_PORT]
 
     def test_egress_hook_comes_and_goes(self) -> None:
+        """It is there for a fraction of a second: who looks may miss it, but not every time."""
+        seen = 0
         with self.adapted((OPEN, SHUT, REJECTING)):
             self.assertTrue(until(lambda: not self.hooks(), 1))
-            for _ in range(3):
-                self.nft("add table inet nothing")
-                self.assertTrue(until(lambda: bool(self.hooks()), 0.5, 0.001), "no rehearsal after a change")
+            for change in 3 * ("add table inet nothing", "delete table inet nothing"):
+                self.nft(change)
+                seen += until(lambda: bool(self.hooks()), 0.5, 0.001)
                 self.assertTrue(until(lambda: not self.hooks(), 1), "the hook stays")
-                self.nft("delete table inet nothing")
-                self.assertTrue(until(lambda: bool(self.hooks()), 0.5, 0.001), "no rehearsal after a change")
-                self.assertTrue(until(lambda: not self.hooks(), 1), "the hook stays")
+        self.assertGreater(seen, 0, "no rehearsal after six changes")
 
     def test_nothing_stays_behind(self) -> None:
         self.nft(TRACKING)
