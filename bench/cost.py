@@ -20,6 +20,7 @@ import sys
 from collections.abc import Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+from _result import measuring  # noqa: E402
 from network import End  # noqa: E402
 from process import StageError, tool  # noqa: E402
 from stage import Stage  # noqa: E402
@@ -141,12 +142,8 @@ def main() -> None:
     kinds = [kind for kind in KINDS if wish.only.lower() in kind.title.lower()]
     if not kinds:
         parser.error(f"--only wants a part of one of: {'; '.join(kind.title for kind in KINDS)}")
-    try:
+    with measuring("cost"):
         costs = measure_all(kinds, wish.rounds, wish.frames)
-    except StageError as error:
-        sys.exit(f"cost: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
     if wish.json:
         print(json.dumps([dataclasses.asdict(cost) for cost in costs], indent=1))
     else:

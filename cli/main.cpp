@@ -36,7 +36,7 @@ CLI::App* add_run(CLI::App& app, run_options& options) {
     run->add_option("--interface,-i", options.interfaces, "interface that peers come through; may be repeated")
         ->required();
     run->add_option_function<std::string>(
-           "--xdp", [&](const std::string& wish) { options.xdp = modes.at(CLI::detail::to_lower(wish)); },
+           "--xdp", [&options](const std::string& wish) { options.xdp = modes.at(CLI::detail::to_lower(wish)); },
            "where the adaptor runs: auto, native (in the driver), generic")
         ->check(CLI::IsMember(modes, CLI::ignore_case).description("auto|native|generic"));
     run->add_option("--instance", options.instance, "name of this instance")->capture_default_str();

@@ -71,4 +71,6 @@ def sweep() -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit("usage: leftovers.py")
     sweep()

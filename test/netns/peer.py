@@ -90,12 +90,11 @@ class Peer:
     def syn(self, options: Options, flags: str = "S") -> Packet:
         return self.frame(flags, self.isn, 0, options)
 
-    def ack(self, synack: Packet, payload: bytes = b"", flags: str = "", closes: int = 0) -> Packet:
-        """The segment that completes the handshake; with `closes`, it acknowledges a FIN behind that, too."""
+    def ack(self, synack: Packet, payload: bytes = b"") -> Packet:
+        """The segment that completes the handshake."""
         echo = timestamps(synack)
         options: Options = [("NOP", None), ("NOP", None), ("Timestamp", (echo[1] + 1, echo[0]))] if echo else []
-        flags = flags or ("PA" if payload else "A")
-        return self.frame(flags, self.isn + 1, synack[TCP].seq + 1 + closes, options, payload)
+        return self.frame("PA" if payload else "A", self.isn + 1, synack[TCP].seq + 1, options, payload)
 
     def frame(self, flags: str, seq: int, ack: int, options: Options, payload: bytes = b"") -> Packet:
         scene = self.wire.scene

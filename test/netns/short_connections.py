@@ -27,7 +27,7 @@ ROUNDS = 5  # at least
 MOST_ROUNDS = 15  # where the median of so few is not within its bound: the bound is that of all
 TAKES = 3  # at most
 VISITORS = 2_000  # in each round, within a second
-SLOWER = 1.5  # p99, than the plain kernel's, at most; in 24 comparisons, some beside other work, it was 1.23
+SLOWER = 1.5  # p99, than the plain kernel's, at most; of five rounds beside other work it was 1.6 once
 FIRST_CPU, *_, LAST_CPU = sorted(os.sched_getaffinity(0)) * 2  # of the host's receiving, and of the clients
 SOURCES = {4: ("10.78.0.{}", "10.79.{}.0/24"), 6: ("fd78::{:x}", "fd79:{:x}::/120")}  # in the n-th round
 

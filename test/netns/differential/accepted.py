@@ -105,7 +105,7 @@ def is_whole(found: Passage, whole: int, left: int = 0) -> bool:
 
 
 def is_clipped(plain: Fields, ours: Fields) -> bool:
-    """Of the request, our first window left something."""
+    """Our request and theirs are whole; of ours, the first window may have left something."""
     if "room" not in plain or "room" not in ours:
         return False
     whole, found, beside = plain["client's snd_mss"], ours["segments of the request"], plain["segments of the request"]

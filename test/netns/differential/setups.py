@@ -31,7 +31,7 @@ from conversation import GATEWAY, LOOK, ROUTE, Conversation, Peer, Script, Serve
 from conversation import calm, converse, wire  # noqa: E402
 from frames import FIN, SYN  # noqa: E402
 from listeners import DEFAULT, Host  # noqa: E402
-from namespaces import BOTH_LINKS, LED_AWAY, LEFT, NEXT_HOP, SECOND, SERVED, SETUPS  # noqa: E402
+from namespaces import BOTH_LINKS, LED_AWAY, NEXT_HOP, SECOND, SERVED, SETUPS  # noqa: E402
 from namespaces import NOTHING, RESETS, Port, Setup, box_behind  # noqa: E402
 from pair import PairTest, Setting, run  # noqa: E402
 from report import Case, settle  # noqa: E402
